@@ -1,0 +1,31 @@
+# The contributor's whole interface.
+
+# Install everything, pinned, into .venv
+setup:
+    python3.11 -m venv .venv
+    .venv/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+    .venv/bin/pip install --quiet --no-deps --editable .
+
+# Run the tests
+test *args:
+    .venv/bin/pytest {{args}}
+
+# Check style, types and architecture
+lint:
+    .venv/bin/ruff check .
+    .venv/bin/ruff format --check .
+    .venv/bin/mypy
+    .venv/bin/lint-imports
+
+# Watch the gateway work, without keys
+demo:
+    .venv/bin/gateway demo
+
+# Regenerate the documents that are made from code
+docs:
+    .venv/bin/python -m tools.docs
+
+# Renew the lock files (versions and hashes only)
+lock:
+    .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+    .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra train --group dev -o requirements-dev.lock

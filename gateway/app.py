@@ -1,0 +1,150 @@
+"""The composition root: the only file that names implementations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+
+from gateway.clock import Clock, SystemClock
+from gateway.config_file import Configuration
+from gateway.dispatcher import Dispatcher, Routes
+from gateway.exchange import Upstream
+from gateway.fleet import LITELLM, Reach
+from gateway.keyring import KeyRing
+from gateway.ledger import Ledger
+from gateway.middleware.authentication import guarded
+from gateway.middleware.error_envelope import error_envelope
+from gateway.middleware.request_scope import request_scope
+from gateway.pipeline import Parts, Pipeline
+from gateway.policy_source import PolicySource, load_reach
+from gateway.provisioning import apply_declared_teams
+from gateway.routers import ROUTES
+from gateway.stores.memory import MemoryState
+from gateway.stores.sessions import SessionMemory
+from gateway.stores.sql_books import SqlBooks
+from gateway.telemetry import Telemetry
+from gateway.upstreams.pool import HttpPool
+from gateway.wire import Bridges, build_codecs
+from gateway.wiring import WIRING, Guarded, Wiring
+
+
+def build_app(configuration: Configuration, *, clock: Clock | None = None) -> web.Application:
+    """Return the gateway as an aiohttp application; raise ConfigError for what cannot work."""
+    clock = clock or SystemClock()
+    reach = load_reach(configuration)
+    policies = PolicySource(configuration, reach)
+    telemetry, codecs = Telemetry(), build_codecs()
+    app = web.Application(
+        client_max_size=configuration.settings.server.max_body_bytes,
+        middlewares=[request_scope(clock), error_envelope(codecs, telemetry)],
+    )
+
+    async def run(app: web.Application) -> AsyncIterator[None]:
+        books = open_books(configuration, clock)
+        upstreams = _upstreams(reach)
+        await books.start()
+        try:
+            await apply_declared_teams(configuration.settings.teams, books.directory)
+            keyring = await _keyring(configuration, books, clock)
+            pipeline = _pipeline(configuration, books, policies, upstreams, clock, telemetry)
+            app[WIRING] = Wiring(
+                configuration=configuration,
+                pipeline=pipeline,
+                policies=policies,
+                keyring=keyring,
+                books=books,
+                decisions=books,
+                directory=books.directory,
+                telemetry=telemetry,
+                clock=clock,
+                codecs=codecs,
+            )
+            watcher = asyncio.create_task(policies.watch(configuration.settings.policy.reload_seconds))
+            yield
+            watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await watcher
+        finally:
+            for upstream in upstreams.values():
+                await upstream.close()
+            await books.close()
+
+    app.cleanup_ctx.append(run)
+    for route in ROUTES:
+        handler = guarded(route) if isinstance(route, Guarded) else route.handler
+        app.router.add_route(route.method, route.path, handler)
+    return app
+
+
+def open_books(configuration: Configuration, clock: Clock) -> SqlBooks:
+    """Return the configured books, not yet started; the CLI opens the same ones."""
+    general = configuration.settings.general_settings
+    url = general.database_url.get_secret_value()
+    spool = None if general.spool_dir is None else configuration.folder / general.spool_dir
+    return SqlBooks(_absolute(url, configuration.folder), spool_dir=spool, clock=clock)
+
+
+def _absolute(url: str, folder: Path) -> str:
+    """Let a relative SQLite path start from the config file's folder."""
+    scheme = "sqlite:///"
+    if not url.startswith(scheme) or url.startswith(scheme + "/"):
+        return url
+    return scheme + str((folder / url.removeprefix(scheme)).resolve())
+
+
+def _upstreams(reach: Reach) -> dict[str, Upstream]:
+    """Return the transports the deployments need; litellm is imported only where one needs it."""
+    upstreams: dict[str, Upstream] = {"http": HttpPool()}
+    transports = {e.transport for by_dialect in reach.endpoints.values() for e in by_dialect.values()}
+    if LITELLM in transports:
+        from gateway.upstreams.litellm import LitellmUpstream
+
+        upstreams[LITELLM] = LitellmUpstream()
+    return upstreams
+
+
+async def _keyring(configuration: Configuration, books: SqlBooks, clock: Clock) -> KeyRing:
+    general = configuration.settings.general_settings
+    configured = general.key_pepper.get_secret_value().encode() if general.key_pepper else None
+    return KeyRing(
+        books=books,
+        pepper=configured or await books.directory.pepper(),
+        master_key=general.master_key.get_secret_value() if general.master_key else None,
+        clock=clock,
+        trust_s=configuration.settings.server.key_cache_seconds,
+    )
+
+
+def _pipeline(
+    configuration: Configuration,
+    books: SqlBooks,
+    policies: PolicySource,
+    upstreams: Mapping[str, Upstream],
+    clock: Clock,
+    telemetry: Telemetry,
+) -> Pipeline:
+    settings = configuration.settings
+    state = MemoryState(seed=books.spent_nano)
+    dispatcher = Dispatcher(
+        routes=Routes(endpoints=policies.reach.endpoints, upstreams=upstreams, bridges=Bridges(clock.now)),
+        clock=clock,
+        max_answer_bytes=settings.server.max_answer_bytes,
+        observe=telemetry.attempt_failed,
+    )
+    return Pipeline(
+        Parts(
+            policies=policies,
+            aliases=settings.aliases,
+            ledger=Ledger(books=books, state=state, clock=clock),
+            state=state,
+            sessions=SessionMemory(),
+            dispatcher=dispatcher,
+            telemetry=telemetry,
+            clock=clock,
+            store_prompts=settings.log.store_prompts,
+        )
+    )

@@ -1,0 +1,67 @@
+"""What several commands share: the --config option, and errors as one line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from gateway.clock import SystemClock
+from gateway.config_file import Configuration, default_configuration, load_configuration
+from gateway.errors import GatewayError
+from gateway.stores.base import Books, Directory
+
+_T = TypeVar("_T")
+DEFAULT_FILE = Path("config.yaml")
+
+config_option = click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Configuration file; config.yaml in this folder if there is one.",
+)
+
+
+def open_configuration(path: Path | None, *, need_secrets: bool) -> Configuration:
+    """Return the named configuration, ./config.yaml, or the built-in one; end with one line if it is wrong.
+
+    Warnings go to standard error.
+    """
+    chosen = path or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    try:
+        if chosen is None:
+            configuration = default_configuration()
+        else:
+            configuration = load_configuration(chosen, need_secrets=need_secrets)
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+    for warning in configuration.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return configuration
+
+
+def or_fail(action: Callable[[], _T]) -> _T:
+    """Return what `action` returns; end the command with one line for an error made on purpose."""
+    try:
+        return action()
+    except GatewayError as error:
+        raise click.ClickException(error.message) from None
+
+
+def with_books(configuration: Configuration, use: Callable[[Books, Directory], Awaitable[_T]]) -> _T:
+    """Open the configured books, run `use`, close them again."""
+    from gateway.app import open_books
+
+    async def run() -> _T:
+        books = open_books(configuration, SystemClock())
+        await books.start()
+        try:
+            return await use(books, books.directory)
+        finally:
+            await books.close()
+
+    return or_fail(lambda: asyncio.run(run()))

@@ -1,0 +1,98 @@
+"""`gateway score`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+from gateway.cli.options import config_option, open_configuration, or_fail
+from policies.facts import Tier
+from policies.verdicts import Decision
+
+SIGNALS = (
+    "security",
+    "performance",
+    "database",
+    "architecture",
+    "refactor",
+    "integration",
+    "multi_file",
+    "routine",
+    "hard",
+)
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One line in: a bare text, or a chat completions body."""
+
+    id: str
+    text: str | None = None
+    request: msgspec.Raw | None = None
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """One line out."""
+
+    id: str
+    tier: Tier
+    score: float
+    signals: Mapping[str, float]
+    triggers: list[str]
+    ask: str
+    decide_us: float
+
+
+@click.command("score")
+@config_option
+def command(*, config: Path | None) -> None:
+    """Judge JSON lines {id, text} or {id, request} from standard input; write one JSON line for each.
+
+    `score` ranks by the expected gain of the premium model; `signals` are the detector's probabilities;
+    `decide_us` is the time from the parsed line to the decision, in microseconds.
+    """
+    configuration = open_configuration(config, need_secrets=False)
+    from gateway.judging import Judge
+    from gateway.policy_source import load_policies, load_reach
+
+    reach = or_fail(lambda: load_reach(configuration))
+    judge = Judge(or_fail(lambda: load_policies(configuration, reach.fleet)).organisation, now=time.time())
+    decoder, out = msgspec.json.Decoder(Item), sys.stdout.buffer
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if not line.strip():
+            continue
+        try:
+            item = decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise click.ClickException(f"line {number}: {error}; give one JSON object a line") from None
+        if item.text is None and item.request is None:
+            raise click.ClickException(f"line {number}: neither `text` nor `request`; give one")
+        started = time.perf_counter_ns()
+        judged = or_fail(
+            lambda item=item: (
+                judge.judge_text(item.text)  # type: ignore[misc]
+                if item.text is not None
+                else judge.judge_request(bytes(item.request or b""))
+            )
+        )
+        spent_us = (time.perf_counter_ns() - started) / 1000
+        decision = judged.decision
+        scored = Scored(
+            id=item.id,
+            tier=decision.tier,
+            score=decision.score,
+            signals=_shown(decision),
+            triggers=[f.trigger for f in decision.findings],
+            ask=judged.features.ask.text,
+            decide_us=round(spent_us, 1),
+        )
+        out.write(msgspec.json.encode(scored) + b"\n")
+    out.flush()
+
+
+def _shown(decision: Decision) -> dict[str, float]:
+    return {name: decision.signals.get(f"detector.{name}", 0.0) for name in SIGNALS}

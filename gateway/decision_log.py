@@ -1,0 +1,79 @@
+"""The decision record: every input and the verdict, masked by default, enough to recompute it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import msgspec
+
+from gateway.exchange import Exchange
+from gateway.stores.base import DecisionRow
+from policies.facts import Ask, Features, Snapshot
+from policies.verdicts import Decision
+
+RECORD_VERSION = 1
+
+
+class AskDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of the ask's text when the text itself is not."""
+
+    chars: int
+    blake2b: str
+    """First 16 hex digits: tells equal asks from different ones, nothing else."""
+    evidence_blocks: int
+
+
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision as it is written down; readable for ever by its version."""
+
+    version: int
+    id: str
+    request_id: str
+    at: float
+    team: str
+    key_id: str
+    ask: AskDigest
+    features: Features
+    """With the ask's text and evidence removed, unless the gateway is told to keep prompts."""
+    snapshot: Snapshot
+    decision: Decision
+
+
+def record(exchange: Exchange, *, store_prompts: bool) -> DecisionRow:
+    """Return the row to append for this exchange's decision."""
+    ask = exchange.features.ask
+    features = exchange.features if store_prompts else replace(exchange.features, ask=_masked(ask))
+    entry = DecisionRecord(
+        version=RECORD_VERSION,
+        id=exchange.decision_id,
+        request_id=exchange.id,
+        at=exchange.started_s,
+        team=exchange.principal.team_name,
+        key_id=exchange.principal.key_id,
+        ask=_digest(ask),
+        features=features,
+        snapshot=exchange.snapshot,
+        decision=exchange.decision,
+    )
+    return DecisionRow(
+        id=exchange.decision_id,
+        request_id=exchange.id,
+        at_ms=int(exchange.started_s * 1000),
+        team_id=exchange.principal.team_id,
+        record=msgspec.Raw(msgspec.json.encode(entry)),
+    )
+
+
+def read_record(row: DecisionRow) -> DecisionRecord:
+    """Return the record inside a row; raise msgspec.ValidationError for one this version cannot read."""
+    return msgspec.json.decode(row.record, type=DecisionRecord)
+
+
+def _masked(ask: Ask) -> Ask:
+    return replace(ask, text="", evidence=())
+
+
+def _digest(ask: Ask) -> AskDigest:
+    digest = hashlib.blake2b(ask.text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return AskDigest(chars=len(ask.text), blake2b=digest, evidence_blocks=len(ask.evidence))

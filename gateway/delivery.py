@@ -1,0 +1,124 @@
+"""Hands a delivery to the client, whole or as a stream; the books close before the client sees the end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.dispatcher import Delivery
+from gateway.errors import Internal
+from gateway.exchange import Exchange, Fault, TransportFailure
+from gateway.failures import fault_error
+from gateway.headers import decision_headers, receipt_headers, vendor_headers
+from gateway.ledger import Account, Attempted
+from gateway.stores.base import RequestStatus
+from gateway.wire.base import Codec, Relay
+from policies.verdicts import OutcomeKind
+
+_OK = 200
+Close = Callable[[Account, RequestStatus, int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivering:
+    """One answer on its way to the client."""
+
+    http: web.Request
+    exchange: Exchange
+    account: Account
+    delivery: Delivery
+    codec: Codec
+    close: Close
+
+    def headers(self) -> dict[str, str]:
+        """Return what is known before the first byte."""
+        delivery = self.delivery
+        return decision_headers(
+            self.exchange,
+            model=delivery.deployment.model_name,
+            deployment=delivery.deployment.id,
+            attempts=len(delivery.failed_before) + 1,
+        ) | vendor_headers(delivery.reply.headers)
+
+    def book(self, outcome: OutcomeKind) -> None:
+        """Book the attempt that reached the client."""
+        delivery, relay, answer = self.delivery, self.delivery.relay, self.delivery.answer
+        self.account.book(
+            Attempted(
+                candidate=delivery.candidate,
+                outcome=outcome,
+                started_s=delivery.started_s,
+                usage=relay.usage if relay else answer.usage if answer else None,
+                status=_OK,
+                delivered=True,
+                delivered_tokens=relay.delivered_tokens if relay else 0,
+            )
+        )
+
+
+async def send_answer(delivering: Delivering) -> web.Response:
+    """Return the complete answer with its cost in the headers."""
+    answer = delivering.delivery.answer
+    if answer is None:
+        raise Internal("an answer was expected; see the log by the request id")
+    delivering.book("ok")
+    await delivering.close(delivering.account, "ok", _OK)
+    headers = delivering.headers()
+    if delivering.account.receipt is not None:
+        headers |= receipt_headers(delivering.account.receipt)
+    return web.Response(body=answer.body, headers=headers, content_type="application/json")
+
+
+async def send_stream(delivering: Delivering, clock: Clock) -> web.StreamResponse:
+    """Relay the stream; a failure after the first byte is one error event, then the end."""
+    delivery, relay = delivering.delivery, delivering.delivery.relay
+    if relay is None:
+        raise Internal("a stream was expected; see the log by the request id")
+    response = web.StreamResponse(headers=delivering.headers() | {"cache-control": "no-cache"})
+    response.content_type = "text/event-stream"
+    ended = False
+    try:
+        await response.prepare(delivering.http)
+        account = delivering.account
+        account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
+        await response.write(delivery.head)
+        fault = await _relay(response, delivery, relay)
+        delivering.book("ok" if fault is None else fault.kind)
+        ended = True
+        await delivering.close(account, "ok" if fault is None else "failed", _OK)
+        await response.write(_ending(delivering, relay, fault))
+        await response.write_eof()
+    finally:
+        if not ended:
+            delivering.book("cancelled")
+        await delivery.reply.close()
+    return response
+
+
+async def _relay(response: web.StreamResponse, delivery: Delivery, relay: Relay) -> Fault | None:
+    """Carry the rest of the stream over; return what went wrong with it, None when it is complete."""
+    stream = delivery.stream
+    if stream is None:
+        return relay.fault
+    try:
+        async for chunk in stream:
+            out = relay.feed(chunk)
+            if out:
+                await response.write(out)
+            if relay.fault is not None:
+                return relay.fault
+    except TransportFailure as failure:
+        return Fault(kind=failure.kind, message=str(failure))
+    relay.close()
+    return relay.fault
+
+
+def _ending(delivering: Delivering, relay: Relay, fault: Fault | None) -> bytes:
+    if fault is not None:
+        error = fault_error(fault, delivering.delivery.deployment.model_name)
+        return delivering.codec.error_event(error, delivering.exchange.id)
+    receipt = delivering.account.receipt
+    return relay.finish(None if receipt is None else receipt.members())

@@ -1,0 +1,242 @@
+"""Runs a plan: start an attempt, peek at what comes back, and turn every failure into an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from gateway.clock import Clock
+from gateway.errors import BudgetExceeded, GatewayError, Unsupported
+from gateway.exchange import Call, Exchange, Fault, Reply, Target, TransportFailure, Upstream
+from gateway.failures import give_up_error
+from gateway.fleet import Endpoint
+from gateway.ledger import Account, Attempted
+from gateway.wire import Bridges
+from gateway.wire.base import Answer, Bridge, Relay
+from gateway.wire.vendor_errors import read_fault
+from policies.facts import Dialect
+from policies.plan import advance
+from policies.policy import Deployment
+from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start
+
+MAX_ERROR_BYTES = 256 * 1024
+"""How much of a vendor's error body is read."""
+_OK = 200
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """An attempt good enough to show the client."""
+
+    candidate: Candidate
+    deployment: Deployment
+    reply: Reply
+    started_s: float
+    """Seconds since the request began."""
+    answer: Answer | None = None
+    """A complete answer, when not streaming."""
+    relay: Relay | None = None
+    stream: AsyncIterator[bytes] | None = None
+    head: bytes = b""
+    """What the relay returned while peeking."""
+    failed_before: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Everything a call can go through."""
+
+    endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
+    upstreams: Mapping[str, Upstream]
+    """By transport name."""
+    bridges: Bridges
+
+
+class Observer(Protocol):
+    """Is told of every attempt that failed."""
+
+    def __call__(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Take note; must neither raise nor block."""
+        ...
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one request's routing."""
+
+    exchange: Exchange
+    account: Account
+    outcomes: list[Outcome]
+    error: GatewayError | None = None
+    """The newest refusal of our own (budget, unsupported), reported if nothing else works."""
+
+
+class Dispatcher:
+    """Carries plans out over the configured upstreams."""
+
+    def __init__(
+        self,
+        *,
+        routes: Routes,
+        clock: Clock,
+        max_answer_bytes: int,
+        observe: Observer,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._routes = routes
+        self._clock = clock
+        self._max_answer_bytes = max_answer_bytes
+        self._observe = observe
+        self._sleep = sleep
+
+    async def run(self, exchange: Exchange, account: Account) -> Delivery:
+        """Return the first good answer the plan leads to; raise what the caller should be told otherwise."""
+        fleet = exchange.policy.fleet
+        plan = Plan(candidates=exchange.decision.candidates, retry=fleet.retry, seed=exchange.snapshot.seed)
+        run = _Run(exchange, account, [])
+        delivery: Delivery | None = None
+        while True:
+            match advance(plan, run.outcomes):
+                case Start(candidate=candidate, delay_s=delay_s):
+                    if delay_s > 0:
+                        await self._sleep(delay_s)
+                    delivery = await self._attempt(run, candidate)
+                case Deliver() if delivery is not None:
+                    delivery.failed_before = tuple(run.outcomes[:-1])
+                    return delivery
+                case GiveUp() | Deliver():
+                    raise run.error or give_up_error(run.outcomes, fleet)
+
+    async def _attempt(self, run: _Run, candidate: Candidate) -> Delivery | None:
+        """Make one attempt, append its outcome, and return it if it can be delivered."""
+        deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
+        started_s = self._elapsed(run.exchange)
+        try:
+            call, bridge, dialect = self._prepare(run.exchange, deployment)
+            await run.account.cover(candidate)
+        except (BudgetExceeded, Unsupported) as error:
+            run.error = error
+            kind: OutcomeKind = "budget" if isinstance(error, BudgetExceeded) else "unsupported"
+            self._outcome(run, candidate, Fault(kind=kind, message=error.message))
+            return None
+        try:
+            return await self._exchange(run, candidate, call, bridge, dialect, started_s)
+        except asyncio.CancelledError:
+            run.account.book(Attempted(candidate=candidate, outcome="cancelled", started_s=started_s))
+            raise
+        except TransportFailure as failure:
+            fault = Fault(kind=failure.kind, message=str(failure))
+            self._fail(run, Attempted(candidate=candidate, outcome=fault.kind, started_s=started_s), fault)
+            return None
+
+    def _prepare(self, exchange: Exchange, deployment: Deployment) -> tuple[Call, Bridge, Dialect]:
+        client: Dialect = exchange.request.dialect
+        dialect = client if client in deployment.dialects else deployment.dialects[0]
+        endpoint = self._routes.endpoints[deployment.id][dialect]
+        bridge = self._routes.bridges.between(client, dialect, deployment.provider)
+        target = Target(
+            deployment=deployment.id,
+            provider=deployment.provider,
+            model=deployment.model,
+            dialect=dialect,
+            max_output_tokens=deployment.card.max_output_tokens,
+        )
+        left_s = exchange.policy.fleet.retry.deadline_s - self._elapsed(exchange)
+        timeouts = endpoint.timeouts
+        call = Call(
+            deployment=deployment.id,
+            url=endpoint.url,
+            headers=endpoint.headers,
+            body=bridge.request(exchange.request, target),
+            stream=exchange.request.stream,
+            timeouts=timeouts if left_s > timeouts.total_s else replace(timeouts, total_s=max(0.001, left_s)),
+        )
+        return call, bridge, dialect
+
+    async def _exchange(
+        self, run: _Run, candidate: Candidate, call: Call, bridge: Bridge, dialect: Dialect, started_s: float
+    ) -> Delivery | None:
+        endpoint = self._routes.endpoints[candidate.deployment][dialect]
+        reply = await self._routes.upstreams[endpoint.transport].send(call)
+        deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
+        delivery = Delivery(candidate=candidate, deployment=deployment, reply=reply, started_s=started_s)
+        kept = False
+        try:
+            if reply.status != _OK:
+                fault: Fault | None = await self._read_fault(delivery, dialect)
+            elif call.stream:
+                fault = await _peek(delivery, bridge.relay(run.exchange.request))
+            else:
+                body = await reply.read(self._max_answer_bytes)
+                delivery.answer = bridge.answer(run.exchange.request, body)
+                fault = delivery.answer.fault
+            kept = fault is None
+        finally:
+            if not kept or delivery.answer is not None:
+                await reply.close()
+        if fault is None:
+            self._outcome(run, candidate, Fault(kind="ok", message="", status=_OK))
+            return delivery
+        self._fail(run, _attempted(delivery, fault), fault)
+        return None
+
+    async def _read_fault(self, delivery: Delivery, dialect: Dialect) -> Fault:
+        reply = delivery.reply
+        body = await reply.read(MAX_ERROR_BYTES)
+        return read_fault(
+            dialect,
+            delivery.deployment.provider,
+            status=reply.status,
+            headers=reply.headers,
+            body=body,
+            now=self._clock.now(),
+        )
+
+    def _fail(self, run: _Run, attempted: Attempted, fault: Fault) -> None:
+        run.account.book(attempted)
+        self._outcome(run, attempted.candidate, fault)
+
+    def _outcome(self, run: _Run, candidate: Candidate, fault: Fault) -> None:
+        outcome = Outcome(
+            deployment=candidate.deployment,
+            kind=fault.kind,
+            status=fault.status,
+            retry_after_s=fault.retry_after_s,
+            message=fault.message,
+            elapsed_s=self._elapsed(run.exchange),
+        )
+        run.outcomes.append(outcome)
+        if outcome.kind != "ok":
+            self._observe(run.exchange, outcome)
+
+    def _elapsed(self, exchange: Exchange) -> float:
+        return self._clock.monotonic() - exchange.started_monotonic_s
+
+
+async def _peek(delivery: Delivery, relay: Relay) -> Fault | None:
+    """Read until the answer's first content, so that a failure before it can still fall back."""
+    delivery.relay = relay
+    delivery.stream = stream = aiter(delivery.reply)
+    head: list[bytes] = []
+    async for chunk in stream:
+        head.append(relay.feed(chunk))
+        if relay.fault is not None or relay.has_output:
+            break
+    else:
+        relay.close()
+    delivery.head = b"".join(head)
+    return relay.fault
+
+
+def _attempted(delivery: Delivery, fault: Fault) -> Attempted:
+    relay, answer = delivery.relay, delivery.answer
+    return Attempted(
+        candidate=delivery.candidate,
+        outcome=fault.kind,
+        started_s=delivery.started_s,
+        usage=relay.usage if relay else answer.usage if answer else None,
+        status=fault.status or delivery.reply.status,
+        delivered_tokens=relay.delivered_tokens if relay else 0,
+    )

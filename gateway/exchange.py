@@ -1,0 +1,174 @@
+"""The values that travel the request's path, and the protocols of the parties it meets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from policies.facts import Dialect, Features, RewriteContract, Snapshot
+from policies.policy import Policy
+from policies.verdicts import Decision, OutcomeKind
+
+Scope = Literal["inference", "reports", "admin", "attribution"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An authenticated caller."""
+
+    key_id: str
+    key_name: str
+    team_id: str
+    team_name: str
+    scopes: frozenset[Scope]
+    rewrite: RewriteContract = "auto-only"
+    honours_route_wish: bool = True
+    allowed_models: frozenset[str] | None = None
+    """Model names this key may reach; None for all."""
+    baseline: str = "all-premium"
+    """What savings are measured against: `all-premium`, `all-base` or `requested`."""
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """A client's inference request: the bytes as they came, and a view of what routing needs.
+
+    The view is a partial decode; `raw` stays the truth that is forwarded.
+    """
+
+    dialect: Dialect
+    raw: bytes
+    model: str
+    stream: bool = False
+    include_usage: bool = False
+    """The client asked to see usage in the stream (always true in dialects that always show it)."""
+    max_output_tokens: int | None = None
+    choices: int = 1
+    """`n`: how many answers are asked for."""
+    messages: tuple[msgspec.Raw, ...] = ()
+    system: msgspec.Raw | None = None
+    """The system prompt where the dialect keeps it apart from the messages."""
+    has_images: bool = False
+    has_tools: bool = False
+    json_schema: bool = False
+    """The client demands an answer by JSON schema."""
+    user: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The deployment as the wire codecs need to know it."""
+
+    deployment: str
+    provider: str
+    model: str
+    """The vendor's own model name."""
+    dialect: Dialect
+    max_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A vendor's failure, read from its status line, headers or bytes."""
+
+    kind: OutcomeKind
+    message: str
+    """The vendor's words, cut to 500 characters; shown to the caller only for its own 4xx."""
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds allowed for each stage of a call; `idle_s` is between two reads of the body."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 300.0
+    idle_s: float = 120.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One attempt, ready to be sent: an HTTP POST in the upstream's dialect."""
+
+    deployment: str
+    url: str
+    headers: Mapping[str, str]
+    """All headers but host, content-length and connection; holds the vendor key, so it is never logged."""
+    body: bytes
+    stream: bool
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One logical request on its way: who asked, what, when, and what was decided."""
+
+    id: str
+    principal: Principal
+    request: ChatRequest
+    features: Features
+    snapshot: Snapshot
+    policy: Policy
+    decision: Decision
+    started_s: float
+    """Unix time at which the request came."""
+    started_monotonic_s: float
+
+    @property
+    def decision_id(self) -> str:
+        """Return the decision's id, which names the same instant and randomness as the request's."""
+        return "dec_" + self.id.partition("_")[2]
+
+
+class TransportFailure(Exception):
+    """No usable HTTP answer: connecting, sending or reading failed.
+
+    `kind` is one of connect_failed, timeout, garbled (not HTTP, or a bound exceeded), cut_off (the
+    peer closed before the end).
+    """
+
+    def __init__(self, kind: OutcomeKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: OutcomeKind = kind
+
+
+class Reply(Protocol):
+    """An upstream's answer, head first; exactly one of `read` and iteration is used, then `close`."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; repeated headers joined by `, `."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, transfer and content encoding removed; raise TransportFailure."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body; raise TransportFailure (garbled) past `limit` bytes."""
+        ...
+
+    async def close(self) -> None:
+        """Release the connection: reused when the body was read to its end, closed otherwise. Idempotent."""
+        ...
+
+
+class Upstream(Protocol):
+    """Something that turns a Call into a Reply: an HTTP client, or a library that speaks for a vendor."""
+
+    async def send(self, call: Call) -> Reply:
+        """Send `call` and return once the answer's head is there; raise TransportFailure.
+
+        Cancelling the caller closes the connection at once.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close idle connections; calls under way are left alone."""
+        ...

@@ -1,0 +1,65 @@
+"""A decision in words: one plain sentence, then the facts behind it. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from policies.pricing import usd
+from policies.verdicts import Decision
+
+_BECAUSE = {
+    "floor": "because a critical trigger fired",
+    "economy": "because the expected gain is worth the price",
+    "pin": "because the model was asked for by name",
+    "route_wish": "because the caller asked for this tier",
+    "sticky": "because the conversation was escalated a moment ago",
+    "housekeeping": "because it is a client's housekeeping call, not work",
+    "guard": "because the other tier cannot serve it",
+    "default": "because nothing argued for the premium model",
+}
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What people read first."""
+
+    sentence: str
+    why: list[str]
+    why_not: list[str]
+    """What spoke for the other tier, or why a deployment was left out."""
+    prices: list[str]
+
+
+def explain(decision: Decision) -> Explanation:
+    """Return the decision in words."""
+    if decision.denial is not None:
+        sentence = f"Refused: {decision.denial.reason}."
+    else:
+        sentence = f"Routed to {decision.tier} {_BECAUSE[decision.ground]}: {decision.reason}."
+    return Explanation(
+        sentence=sentence,
+        why=[_finding_line(decision, index) for index in range(len(decision.findings))],
+        why_not=_against(decision),
+        prices=[
+            f"{a.tier} {a.deployment}: "
+            + ("unpriced" if a.expected_nano is None else f"about ${usd(a.expected_nano):.6f}")
+            for a in decision.alternatives
+        ],
+    )
+
+
+def _finding_line(decision: Decision, index: int) -> str:
+    finding = decision.findings[index]
+    words = ", ".join(dict.fromkeys(f"{s.label}@{s.start}-{s.end}" for s in finding.spans[:8]))
+    floor = f", demands {finding.floor}" if finding.floor else ""
+    seen = f"; seen at {words}" if words else ""
+    return f"{finding.trigger} ({finding.layer}{floor}): {finding.because}{seen}"
+
+
+def _against(decision: Decision) -> list[str]:
+    lines = [f"{d.deployment} left out: {d.reason}" for d in decision.dropped]
+    if decision.threshold is not None and decision.ground != "economy":
+        comparison = "<" if decision.score < decision.threshold else ">="
+        lines.append(f"expected gain {decision.score:.3f} {comparison} threshold {decision.threshold:.3f}")
+    if decision.below_floor:
+        lines.append("the pinned model is below the floor a critical trigger demands; flagged, not changed")
+    return lines + [f"not evaluated: {error}" for error in decision.errors]

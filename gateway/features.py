@@ -1,0 +1,193 @@
+"""From a parsed request to the features a decision is made from. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+import msgspec
+
+from gateway.errors import InvalidRequest, ModelNotFound
+from gateway.exchange import ChatRequest, Principal
+from gateway.wire.base import Codec
+from policies.envelope import Envelopes
+from policies.facts import Declared, Features, RouteWish
+from policies.policy import Fleet
+
+AUTO = "auto"
+ROUTE_HEADER = "x-gateway-route"
+METADATA_HEADER = "x-gateway-metadata"
+SESSION_HEADERS = (
+    "x-session-id",
+    "x-litellm-session-id",
+    "x-claude-code-session-id",
+    "x-model-affinity",
+    "session_id",
+)
+"""Where clients name their conversation; the first one present counts."""
+TOKENS_PER_IMAGE = 1_600
+"""What a vendor counts at most for one image, whatever its bytes."""
+MAX_SESSION_CHARS = 128
+_BASE64 = b";base64,"
+_SYSTEM_HEAD_CHARS = 4_096
+_ROUTES: Mapping[str, RouteWish] = {"premium": "premium", "base": "base", "auto": "auto"}
+_DECLARED = ("service", "environment", "data_class", "impact")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What extraction needs besides the request."""
+
+    fleet: Fleet
+    envelopes: Envelopes
+    aliases: Mapping[str, str]
+
+
+def extract(
+    request: ChatRequest, headers: Mapping[str, str], principal: Principal, codec: Codec, reader: Reader
+) -> Features:
+    """Return the request's features; raise ModelNotFound, or InvalidRequest for a header not understood."""
+    reading = reader.envelopes.read(
+        codec.turns(request),
+        message_count=len(request.messages),
+        has_tools=request.has_tools,
+        system_head=system_head(request),
+    )
+    return Features(
+        ask=reading.ask,
+        dialect=request.dialect,
+        model=request.model,
+        pinned_deployments=resolve_model(request.model, reader.fleet, reader.aliases),
+        route_wish=route_wish(headers, principal),
+        input_tokens=bound_tokens(request),
+        max_output_tokens=request.max_output_tokens,
+        choices=request.choices,
+        has_images=request.has_images,
+        has_tools=request.has_tools,
+        conversation=reading.conversation,
+        declared=declared_context(request, headers),
+        session=session_id(request, headers),
+    )
+
+
+def resolve_model(name: str, fleet: Fleet, aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the deployments `name` pins, none where policy routes it; raise ModelNotFound."""
+    if name == AUTO:
+        return ()
+    pinned = fleet.named(name)
+    if pinned:
+        return pinned
+    target = next((aim for pattern, aim in aliases.items() if fnmatchcase(name, pattern)), None)
+    if target == AUTO:
+        return ()
+    pinned = fleet.named(target) if target else ()
+    if not pinned:
+        message = f"the model `{name[:200]}` does not exist or you do not have access to it; see /v1/models"
+        raise ModelNotFound(message, param="model")
+    return pinned
+
+
+def route_wish(headers: Mapping[str, str], principal: Principal) -> RouteWish | None:
+    """Return the caller's wish where the team honours it; raise InvalidRequest for an unknown value."""
+    wish = headers.get(ROUTE_HEADER)
+    if wish is None:
+        return None
+    known = _ROUTES.get(wish.strip().lower())
+    if known is None:
+        message = f"`{wish[:40]}` is not a route; send premium, base or auto in {ROUTE_HEADER}"
+        raise InvalidRequest(message, param=ROUTE_HEADER)
+    return known if principal.honours_route_wish else None
+
+
+def bound_tokens(request: ChatRequest) -> int:
+    """Return an upper bound of the prompt's tokens from its bytes.
+
+    A token of real text is about four ASCII bytes and hardly ever less than three on average; a
+    character outside ASCII is at most two tokens to its two to four bytes. Image bytes are not text.
+    """
+    raw = request.raw
+    size, images = len(raw), 0
+    if request.has_images:
+        images, image_bytes = _inline_images(raw)
+        size -= image_bytes
+        images = max(images, raw.count(b'"image'))
+    return _bound(raw, size) + images * TOKENS_PER_IMAGE
+
+
+def bound_text(text: str) -> int:
+    """Return an upper bound of a bare text's tokens."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return _bound(raw, len(raw))
+
+
+def declared_context(request: ChatRequest, headers: Mapping[str, str]) -> Declared:
+    """Return what the caller declares by header (JSON object) or body metadata; the header wins."""
+    declared = dict(request.metadata or {})
+    text = headers.get(METADATA_HEADER)
+    if text is not None:
+        try:
+            declared.update(msgspec.json.decode(text, type=dict[str, str]))
+        except (msgspec.DecodeError, UnicodeError):
+            message = f"{METADATA_HEADER} must be a JSON object of strings"
+            raise InvalidRequest(message, param=METADATA_HEADER) from None
+    if not declared:
+        return _UNDECLARED
+    known = {name: declared[name][:128] for name in _DECLARED if name in declared}
+    tags = sorted((k[:64], v[:128]) for k, v in declared.items() if k not in _DECLARED)[:16]
+    return Declared(tags=tuple(tags), **known)
+
+
+def session_id(request: ChatRequest, headers: Mapping[str, str]) -> str:
+    """Return the conversation's id: what the client says, else a digest of how the conversation began."""
+    for name in SESSION_HEADERS:
+        if value := headers.get(name):
+            return value[:MAX_SESSION_CHARS]
+    digest = hashlib.blake2b(digest_size=12)
+    for part in (request.system, *request.messages[:2]):
+        if part is not None:
+            digest.update(_start(part))
+    return digest.hexdigest()
+
+
+def system_head(request: ChatRequest) -> str:
+    """Return the beginning of the system prompt, from which clients are recognised."""
+    if request.system is None and not request.messages:
+        return ""
+    head = _start(request.system if request.system is not None else request.messages[0])
+    if request.system is None and b'"system"' not in head and b'"developer"' not in head:
+        return ""
+    return _head_text(head)
+
+
+@lru_cache(maxsize=512)
+def _head_text(head: bytes) -> str:
+    """Return the escaped JSON text as people read it; agents send the same head with every request."""
+    text = head.decode("utf-8", "replace")
+    return text.replace("\\n", "\n").replace('\\"', '"')
+
+
+def _bound(raw: bytes, size: int) -> int:
+    """Bound the tokens of `size` bytes that are as wide as those of `raw`."""
+    wide = 0 if raw.isascii() else len(raw) - len(raw.decode("ascii", "ignore"))
+    return (size - wide) // 3 + wide * 2 // 3 + 16
+
+
+def _start(part: msgspec.Raw) -> bytes:
+    return bytes(memoryview(part)[:_SYSTEM_HEAD_CHARS])
+
+
+def _inline_images(raw: bytes) -> tuple[int, int]:
+    """Return how many base64 payloads the body holds and how many bytes they fill."""
+    count, total, start = 0, 0, raw.find(_BASE64)
+    while start >= 0:
+        end = raw.find(b'"', start)
+        end = len(raw) if end < 0 else end
+        count, total = count + 1, total + end - start
+        start = raw.find(_BASE64, end)
+    return count, total
+
+
+_UNDECLARED = Declared()

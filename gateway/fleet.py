@@ -1,0 +1,197 @@
+"""From configured models to deployments: what policy may choose among, and how each is reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from gateway.errors import ConfigError
+from gateway.exchange import Timeouts
+from gateway.settings import LitellmParams, ModelEntry, ModelInfo, Settings
+from gateway.upstreams.providers import AUTHENTICATION, PATHS, PROVIDERS
+from policies.facts import Dialect, Tier
+from policies.policy import Deployment, Fleet
+from policies.pricing import ModelCard, Price, PriceTable
+from policies.verdicts import Retry
+from policies.yaml_lines import nearest
+
+LITELLM = "litellm"
+"""Transport of a deployment whose provider only the library knows."""
+_MILLION = Decimal(1_000_000)
+_LONG_AGO = date(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where and how one dialect of a deployment is reached."""
+
+    transport: str
+    """`http` or `litellm`."""
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The fleet with its endpoints by deployment id and dialect."""
+
+    fleet: Fleet
+    endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
+
+
+def build_reach(settings: Settings, prices: PriceTable) -> Reach:
+    """Return every configured deployment, priced; raise ConfigError for what cannot be served or priced."""
+    ids = _ids(settings.model_list)
+    entries = dict(zip(ids, settings.model_list, strict=True))
+    deployments = {i: _deployment(i, entry, prices) for i, entry in entries.items()}
+    names = {d.model_name for d in deployments.values()}
+    tiers: dict[Tier, tuple[str, ...]] = {
+        "base": tuple(_members("tiers.base", settings.tiers.base, deployments, names)),
+        "premium": tuple(_members("tiers.premium", settings.tiers.premium, deployments, names)),
+    }
+    fallbacks = {
+        name: tuple(_members("router_settings.fallbacks", others, deployments, names))
+        for rule in settings.router_settings.fallbacks
+        for name, others in rule.items()
+    }
+    fleet = Fleet(
+        deployments=deployments,
+        tiers=tiers,
+        fallbacks=fallbacks,
+        prices=prices,
+        retry=Retry(
+            attempts_per_deployment=settings.router_settings.num_retries + 1,
+            deadline_s=settings.router_settings.timeout,
+        ),
+    )
+    endpoints = {i: dict(_endpoints(entry, settings)) for i, entry in entries.items()}
+    return Reach(fleet=fleet, endpoints=endpoints)
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """Split `provider/model`; a name without a prefix is OpenAI's."""
+    provider, slash, name = model.partition("/")
+    return (provider, name) if slash else ("openai", model)
+
+
+def _ids(entries: list[ModelEntry]) -> list[str]:
+    """Return one id per deployment: the given one, the model name, or the name with a number."""
+    seen: Counter[str] = Counter()
+    ids: list[str] = []
+    for entry in entries:
+        wanted = entry.model_info.id or entry.model_name
+        seen[wanted] += 1
+        ids.append(wanted if seen[wanted] == 1 else f"{wanted}#{seen[wanted]}")
+    return ids
+
+
+def _deployment(deployment_id: str, entry: ModelEntry, prices: PriceTable) -> Deployment:
+    provider, model = split_model(entry.litellm_params.model)
+    native = PROVIDERS.get(provider)
+    dialects: list[Dialect] = [native.dialect if native else "chat"]
+    if entry.model_info.anthropic_api_base and "messages" not in dialects:
+        dialects.append("messages")
+    return Deployment(
+        id=deployment_id,
+        model_name=entry.model_name,
+        provider=provider,
+        model=model if native else entry.litellm_params.model,
+        dialects=tuple(dialects),
+        card=_card(entry, prices),
+    )
+
+
+def _card(entry: ModelEntry, prices: PriceTable) -> ModelCard:
+    """Return the model's card from the price table with the entry's own figures over it."""
+    info, name = entry.model_info, entry.litellm_params.model
+    name = name if "/" in name else f"openai/{name}"
+    known = prices.card(info.base_model or name)
+    own = _own_price(entry.litellm_params, info)
+    if known is None and own is None:
+        raise ConfigError(
+            f"model `{entry.model_name}`: no price is known for `{info.base_model or name}`"
+            f"{nearest(name, (*prices.cards, *prices.aliases))}; set model_info.base_model, or "
+            "input_cost_per_token and output_cost_per_token, or add it to a table in policy.prices"
+        )
+    card = known or ModelCard(name=name, context_window=128_000, max_output_tokens=8_192)
+    return ModelCard(
+        name=name,
+        context_window=info.max_input_tokens or card.context_window,
+        max_output_tokens=info.max_output_tokens or card.max_output_tokens,
+        images=card.images if info.supports_vision is None else info.supports_vision,
+        tools=card.tools if info.supports_function_calling is None else info.supports_function_calling,
+        prices=card.prices if own is None else (own,),
+    )
+
+
+def _own_price(params: LitellmParams, info: ModelInfo) -> Price | None:
+    """Return the price written into the entry itself, if both halves are there."""
+    given_in = _first(info.input_cost_per_token, params.input_cost_per_token)
+    given_out = _first(info.output_cost_per_token, params.output_cost_per_token)
+    if given_in is None or given_out is None:
+        return None
+    read, write = info.cache_read_input_token_cost, info.cache_creation_input_token_cost
+    return Price(
+        since=_LONG_AGO,
+        input=given_in * _MILLION,
+        output=given_out * _MILLION,
+        cache_read=None if read is None else read * _MILLION,
+        cache_write_5m=None if write is None else write * _MILLION,
+    )
+
+
+def _first(*values: Decimal | None) -> Decimal | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _members(
+    setting: str, wanted: list[str], deployments: Mapping[str, Deployment], names: set[str]
+) -> Iterator[str]:
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f"`{setting}` names `{name}`, which is not in model_list{nearest(name, names)}")
+        yield from (d.id for d in deployments.values() if d.model_name == name)
+
+
+def _endpoints(entry: ModelEntry, settings: Settings) -> Iterator[tuple[Dialect, Endpoint]]:
+    params = entry.litellm_params
+    provider = split_model(params.model)[0]
+    native = PROVIDERS.get(provider)
+    key = params.api_key.get_secret_value() if params.api_key else ""
+    timeouts = _timeouts(params, settings)
+    if native is None:
+        headers = {"x-api-key": key} if key else {}
+        url = params.api_base or ""
+        yield "chat", Endpoint(transport=LITELLM, url=url, headers=headers, timeouts=timeouts)
+        return
+    base = params.api_base or native.api_base
+    if base is None:
+        raise ConfigError(f"model `{entry.model_name}`: provider `{provider}` needs litellm_params.api_base")
+    yield native.dialect, _http(base, native.dialect, key, timeouts)
+    if entry.model_info.anthropic_api_base and native.dialect != "messages":
+        yield "messages", _http(entry.model_info.anthropic_api_base, "messages", key, timeouts)
+
+
+def _http(base: str, dialect: Dialect, key: str, timeouts: Timeouts) -> Endpoint:
+    if not base.startswith(("http://", "https://")):
+        raise ConfigError(f"`{base[:120]}` is no base URL; start it with https:// or http://")
+    base = base.rstrip("/")
+    path = PATHS[dialect]
+    if dialect == "messages":
+        base = base.removesuffix("/v1")
+    headers = {"content-type": "application/json", **AUTHENTICATION[dialect](key)}
+    return Endpoint(transport="http", url=base + path, headers=headers, timeouts=timeouts)
+
+
+def _timeouts(params: LitellmParams, settings: Settings) -> Timeouts:
+    router = settings.router_settings
+    return Timeouts(
+        connect_s=router.connect_timeout,
+        first_byte_s=router.first_byte_timeout,
+        idle_s=router.stream_timeout,
+        total_s=params.timeout or router.timeout,
+    )

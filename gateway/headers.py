@@ -1,0 +1,54 @@
+"""The headers of every answer: what was decided, by what, at what price. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.exchange import Exchange
+from gateway.ledger import Receipt
+from policies.engine import ascii_clause
+from policies.pricing import usd
+
+_PASSED_ON = ("x-ratelimit-", "anthropic-ratelimit-", "request-id", "x-request-id", "retry-after")
+
+
+def decision_headers(exchange: Exchange, *, model: str, deployment: str, attempts: int) -> dict[str, str]:
+    """Return the headers known before the first byte; LiteLLM's names where ours mean the same."""
+    decision = exchange.decision
+    headers = {
+        "x-request-id": exchange.id,
+        "x-gateway-decision-id": exchange.decision_id,
+        "x-gateway-model": ascii_clause(model),
+        "x-gateway-tier": decision.tier,
+        "x-gateway-reason": ascii_clause(decision.reason),
+        "x-gateway-policy-revision": decision.policy_revision,
+        "x-gateway-attempts": str(attempts),
+        "x-litellm-call-id": exchange.id,
+        "x-litellm-model-id": ascii_clause(deployment),
+        "x-litellm-model-group": ascii_clause(model),
+        "x-litellm-attempted-fallbacks": str(max(0, attempts - 1)),
+    }
+    if decision.below_floor:
+        headers["x-gateway-below-floor"] = "true"
+    return headers
+
+
+def receipt_headers(receipt: Receipt) -> dict[str, str]:
+    """Return the headers known once the answer is complete."""
+    cost = f"{usd(receipt.cost_nano):f}"
+    headers = {"x-gateway-cost-usd": cost, "x-litellm-response-cost": cost}
+    if receipt.savings_nano is not None:
+        headers["x-gateway-savings-usd"] = f"{usd(receipt.savings_nano):f}"
+        headers["x-gateway-baseline"] = receipt.baseline
+    if receipt.estimated:
+        headers["x-gateway-estimated"] = "true"
+    return headers
+
+
+def vendor_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the vendor's rate and request-id headers under the prefix clients know."""
+    return {
+        f"llm_provider-{name}": ascii_clause(value)
+        for name, value in headers.items()
+        if name.startswith(_PASSED_ON)
+    }

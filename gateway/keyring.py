@@ -1,0 +1,97 @@
+"""From a presented key to the caller it stands for: cached, bounded, one answer for every failure."""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.credentials import hash_key
+from gateway.errors import Unauthenticated
+from gateway.exchange import Principal, Scope
+from gateway.stores.base import Books, BudgetRow, KeyGrant
+
+MAX_SECRET_CHARS = 512
+MAX_CACHED = 20_000
+ADMIN_TEAM = "admin"
+ALL_SCOPES: frozenset[Scope] = frozenset({"inference", "reports", "admin", "attribution"})
+_REFUSAL = "incorrect API key provided; send a valid key as `Authorization: Bearer`, `x-api-key` or `api-key`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """An authenticated principal and the budgets that bind it."""
+
+    principal: Principal
+    budgets: tuple[BudgetRow, ...] = ()
+
+
+ADMIN = Caller(
+    principal=Principal(
+        key_id="master",
+        key_name="master key",
+        team_id=ADMIN_TEAM,
+        team_name=ADMIN_TEAM,
+        scopes=ALL_SCOPES,
+    )
+)
+
+
+class KeyRing:
+    """Looks keys up in the books and trusts an answer, good or bad, for a few seconds."""
+
+    def __init__(
+        self, *, books: Books, pepper: bytes, master_key: str | None, clock: Clock, trust_s: float
+    ) -> None:
+        self._books = books
+        self._pepper = pepper
+        self._master = None if master_key is None else hash_key(master_key, pepper)
+        self._clock = clock
+        self._trust_s = trust_s
+        self._cache: OrderedDict[str, tuple[float, Caller | None]] = OrderedDict()
+
+    async def caller(self, secret: str | None) -> Caller:
+        """Return whom `secret` stands for; raise Unauthenticated, the same for every reason."""
+        if not secret or len(secret) > MAX_SECRET_CHARS or not secret.isascii():
+            raise Unauthenticated(_REFUSAL)
+        digest = hash_key(secret, self._pepper)
+        if self._master is not None and hmac.compare_digest(digest, self._master):
+            return ADMIN
+        now = self._clock.monotonic()
+        known = self._cache.get(digest)
+        if known is None or known[0] <= now:
+            known = (now + self._trust_s, await self._look_up(digest))
+            self._remember(digest, known)
+        if known[1] is None:
+            raise Unauthenticated(_REFUSAL)
+        return known[1]
+
+    async def _look_up(self, digest: str) -> Caller | None:
+        grant = await self._books.find_grant(digest, int(self._clock.now() * 1000))
+        return None if grant is None else _caller(grant)
+
+    def _remember(self, digest: str, entry: tuple[float, Caller | None]) -> None:
+        self._cache[digest] = entry
+        self._cache.move_to_end(digest)
+        while len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+
+
+def _caller(grant: KeyGrant) -> Caller:
+    key, team = grant.key, grant.team
+    return Caller(
+        principal=Principal(
+            key_id=key.id,
+            key_name=key.name,
+            team_id=team.id,
+            team_name=team.name,
+            scopes=frozenset(key.scopes),
+            rewrite=team.rewrite,
+            honours_route_wish=team.honours_route_wish,
+            allowed_models=None if key.allowed_models is None else frozenset(key.allowed_models),
+            baseline=team.baseline,
+            time_zone=team.time_zone,
+        ),
+        budgets=grant.budgets,
+    )

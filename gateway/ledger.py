@@ -1,0 +1,301 @@
+"""The money of one request: reserve before the first byte, book every attempt, settle once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from gateway.budgets import window
+from gateway.clock import Clock
+from gateway.exchange import Exchange
+from gateway.stores.base import (
+    AttemptRow,
+    Books,
+    BudgetRow,
+    BudgetWindow,
+    DecisionRow,
+    OpenRow,
+    RequestRow,
+    RequestStatus,
+    StateStore,
+)
+from policies.policy import Deployment
+from policies.pricing import Usage, cost_nano, usd
+from policies.verdicts import Candidate, OutcomeKind
+
+_NO_USAGE = Usage()
+FREE_OUTCOMES: frozenset[OutcomeKind] = frozenset(
+    {
+        "connect_failed",
+        "rate_limited",
+        "overloaded",
+        "server_error",
+        "auth_failed",
+        "account_empty",
+        "bad_request",
+        "unsupported",
+        "context_overflow",
+        "budget",
+    }
+)
+"""Outcomes vendors do not charge for; after any other one without a count, usage is estimated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What one request cost, and against what."""
+
+    cost_nano: int
+    wasted_nano: int
+    baseline: str
+    baseline_nano: int | None
+    estimated: bool
+    attempts: int
+
+    @property
+    def savings_nano(self) -> int | None:
+        """Return baseline minus cost, signed; None when the baseline cannot be priced."""
+        return None if self.baseline_nano is None else self.baseline_nano - self.cost_nano
+
+    def members(self) -> dict[str, str | int]:
+        """Return the receipt as it is shown to clients: exact decimal USD as text."""
+        shown: dict[str, str | int] = {"cost_usd": f"{usd(self.cost_nano):f}", "attempts": self.attempts}
+        if self.savings_nano is not None:
+            shown |= {"savings_usd": f"{usd(self.savings_nano):f}", "baseline": self.baseline}
+        if self.estimated:
+            shown["estimated"] = 1
+        return shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """What is known of one attempt when it is over."""
+
+    candidate: Candidate
+    outcome: OutcomeKind
+    started_s: float
+    """Seconds since the request began."""
+    usage: Usage | None = None
+    """The vendor's own count."""
+    status: int | None = None
+    delivered: bool = False
+    delivered_tokens: int = 0
+
+
+class Ledger:
+    """Opens accounts; the only writer of money."""
+
+    def __init__(self, *, books: Books, state: StateStore, clock: Clock) -> None:
+        self._books = books
+        self._state = state
+        self._clock = clock
+
+    def account(self, exchange: Exchange, budgets: Sequence[BudgetRow], decision: DecisionRow) -> Account:
+        """Return the account of one request; nothing is promised until `cover`."""
+        return Account(
+            exchange=exchange,
+            windows=self.windows(budgets, exchange.principal.time_zone),
+            decision=decision,
+            books=self._books,
+            state=self._state,
+            clock=self._clock,
+        )
+
+    def windows(self, budgets: Sequence[BudgetRow], time_zone: str) -> tuple[BudgetWindow, ...]:
+        """Return the running period of every budget."""
+        if not budgets:
+            return ()
+        now = self._clock.now()
+        return tuple(window(budget, time_zone, now) for budget in budgets)
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The books of one request while it runs. `cover` before every attempt, `book` after it, `close` once."""
+
+    exchange: Exchange
+    windows: tuple[BudgetWindow, ...]
+    decision: DecisionRow
+    books: Books
+    state: StateStore
+    clock: Clock
+    first_byte_s: float | None = None
+    attempts: list[AttemptRow] = field(default_factory=list)
+    receipt: Receipt | None = None
+    _spent_nano: int = 0
+    opened: bool = False
+    """Something was promised or called: the request belongs in the ledger."""
+
+    async def cover(self, candidate: Candidate) -> None:
+        """Promise this attempt's worst case on top of what is already spent.
+
+        Raise BudgetExceeded when a hard budget has no room, StoreUnavailable when the opening cannot be
+        written: a call whose cost could be lost is not made.
+        """
+        amount = self._spent_nano + candidate.worst_case_nano
+        if self.windows:
+            await self.state.reserve(self.exchange.id, self.windows, amount)
+        self.opened = True
+        self.books.append(self._opening(candidate, amount))
+
+    def book(self, attempted: Attempted) -> None:
+        """Record one finished attempt at the price in force when the request came."""
+        deployment = self._deployment(attempted.candidate.deployment)
+        usage = attempted.usage or self._estimate(attempted)
+        cost = _cost(deployment, usage, self._day)
+        self._spent_nano += cost
+        self.attempts.append(
+            AttemptRow(
+                id=f"{self.exchange.id}.{len(self.attempts)}",
+                request_id=self.exchange.id,
+                at_ms=int((self.exchange.started_s + attempted.started_s) * 1000),
+                deployment=deployment.id,
+                provider=deployment.provider,
+                model=deployment.model_name,
+                tier=attempted.candidate.tier,
+                outcome=attempted.outcome,
+                status=attempted.status or 0,
+                delivered=attempted.delivered,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cache_read_tokens=usage.cache_read_tokens,
+                cache_write_5m_tokens=usage.cache_write_5m_tokens,
+                cache_write_1h_tokens=usage.cache_write_1h_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                cost_nano=cost,
+                estimated=usage.estimated,
+                latency_ms=self._elapsed_ms() - int(attempted.started_s * 1000),
+            )
+        )
+
+    async def close(self, status: RequestStatus, http_status: int) -> Receipt:
+        """Write the rows, then settle the hold; a second call changes nothing and returns the receipt."""
+        if self.receipt is not None:
+            return self.receipt
+        row = self._row(status, http_status)
+        self.receipt = Receipt(
+            cost_nano=row.cost_nano,
+            wasted_nano=row.wasted_nano,
+            baseline=row.baseline,
+            baseline_nano=row.baseline_nano,
+            estimated=row.estimated,
+            attempts=row.attempts,
+        )
+        try:
+            self.books.append(*self.attempts, row, self.decision)
+        finally:
+            if self.windows and self.opened:
+                await self.state.settle(self.exchange.id, row.cost_nano)
+        return self.receipt
+
+    @property
+    def _day(self) -> date:
+        return datetime.fromtimestamp(self.exchange.started_s, UTC).date()
+
+    def _elapsed_ms(self) -> int:
+        return int((self.clock.monotonic() - self.exchange.started_monotonic_s) * 1000)
+
+    def _deployment(self, deployment_id: str) -> Deployment:
+        return self.exchange.policy.fleet.deployments[deployment_id]
+
+    def _estimate(self, attempted: Attempted) -> Usage:
+        """Return what an attempt without the vendor's count is taken to have used."""
+        if attempted.outcome in FREE_OUTCOMES:
+            return _NO_USAGE
+        return Usage(
+            input_tokens=self.exchange.features.input_tokens * 3 // 4,
+            output_tokens=attempted.delivered_tokens,
+            estimated=True,
+        )
+
+    def _opening(self, candidate: Candidate, amount_nano: int) -> OpenRow:
+        exchange = self.exchange
+        return OpenRow(
+            id=exchange.id,
+            at_ms=int(exchange.started_s * 1000),
+            team_id=exchange.principal.team_id,
+            key_id=exchange.principal.key_id,
+            tier=candidate.tier,
+            deployment=candidate.deployment,
+            model=self._deployment(candidate.deployment).model_name,
+            worst_case_nano=amount_nano,
+            policy_revision=exchange.decision.policy_revision,
+            price_revision=exchange.decision.price_revision,
+        )
+
+    def _row(self, status: RequestStatus, http_status: int) -> RequestRow:
+        exchange, decision = self.exchange, self.exchange.decision
+        last = self.attempts[-1] if self.attempts else None
+        delivered = next((a for a in self.attempts if a.delivered), None)
+        baseline, baseline_nano = self._baseline(delivered)
+        return RequestRow(
+            id=exchange.id,
+            at_ms=int(exchange.started_s * 1000),
+            team_id=exchange.principal.team_id,
+            key_id=exchange.principal.key_id,
+            dialect=exchange.request.dialect,
+            client_model=exchange.request.model[:128],
+            stream=exchange.request.stream,
+            status=status,
+            http_status=http_status,
+            tier=last.tier if last else decision.tier,
+            ground=decision.ground,
+            triggers=tuple(f.trigger for f in decision.findings),
+            model=last.model if last else "",
+            deployment=last.deployment if last else "",
+            provider=last.provider if last else "",
+            attempts=len(self.attempts),
+            input_tokens=sum(a.input_tokens for a in self.attempts),
+            output_tokens=sum(a.output_tokens for a in self.attempts),
+            cache_read_tokens=sum(a.cache_read_tokens for a in self.attempts),
+            cache_write_5m_tokens=sum(a.cache_write_5m_tokens for a in self.attempts),
+            cache_write_1h_tokens=sum(a.cache_write_1h_tokens for a in self.attempts),
+            reasoning_tokens=sum(a.reasoning_tokens for a in self.attempts),
+            cost_nano=self._spent_nano,
+            wasted_nano=sum(a.cost_nano for a in self.attempts if not a.delivered),
+            baseline=baseline,
+            baseline_nano=baseline_nano,
+            estimated=any(a.estimated for a in self.attempts),
+            latency_ms=self._elapsed_ms(),
+            first_byte_ms=0 if self.first_byte_s is None else int(self.first_byte_s * 1000),
+            session=exchange.features.session or "",
+            policy_revision=decision.policy_revision,
+            price_revision=decision.price_revision,
+        )
+
+    def _baseline(self, delivered: AttemptRow | None) -> tuple[str, int | None]:
+        """Return the declared baseline's name and the cost of the delivered usage at its prices.
+
+        The token classes are kept as they were: a cached prompt is priced as cached for the baseline too,
+        which never flatters the savings. A request that delivered nothing has a baseline of 0, so that what
+        it wasted counts against the savings.
+        """
+        fleet, name = self.exchange.policy.fleet, self.exchange.principal.baseline
+        chosen = {
+            "all-premium": fleet.tiers["premium"],
+            "all-base": fleet.tiers["base"],
+            "requested": self.exchange.features.pinned_deployments or fleet.tiers["premium"],
+        }.get(name, ())
+        if not chosen:
+            return name, None
+        if delivered is None:
+            return name, 0
+        deployment = fleet.deployments[chosen[0]]
+        return name, _cost(deployment, _usage(delivered), self._day)
+
+
+def _usage(row: AttemptRow) -> Usage:
+    return Usage(
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cache_read_tokens=row.cache_read_tokens,
+        cache_write_5m_tokens=row.cache_write_5m_tokens,
+        cache_write_1h_tokens=row.cache_write_1h_tokens,
+    )
+
+
+def _cost(deployment: Deployment, usage: Usage, day: date) -> int:
+    """Return the cost of `usage`; candidates without a price in force are dropped before they get here."""
+    price = deployment.card.price_on(day)
+    return 0 if price is None else cost_nano(usage, price)

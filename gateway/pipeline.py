@@ -1,0 +1,158 @@
+"""The request's path, top to bottom: facts, state, decision, hold, forward, books."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from gateway import decision_log, features
+from gateway.clock import Clock
+from gateway.delivery import Delivering, send_answer, send_stream
+from gateway.dispatcher import Dispatcher
+from gateway.errors import GatewayError, Internal, ModelNotFound
+from gateway.exchange import ChatRequest, Exchange, Principal
+from gateway.failures import denial_error
+from gateway.keyring import Caller
+from gateway.ledger import Account, Ledger
+from gateway.policy_source import PolicySource
+from gateway.scope import SCOPE, RequestScope
+from gateway.stores.base import RequestStatus, StateStore
+from gateway.stores.sessions import SessionMemory
+from gateway.telemetry import Telemetry
+from gateway.wire.base import Codec
+from policies import decide
+from policies.facts import Rights, Snapshot, Tier
+from policies.policy import Policy
+
+CLIENT_CLOSED = 499
+"""What is booked as HTTP status when the client left before the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the pipeline is assembled from."""
+
+    policies: PolicySource
+    aliases: Mapping[str, str]
+    ledger: Ledger
+    state: StateStore
+    sessions: SessionMemory
+    dispatcher: Dispatcher
+    telemetry: Telemetry
+    clock: Clock
+    store_prompts: bool
+
+
+class Pipeline:
+    """Serves inference requests of every client dialect."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
+        """Decide, forward and book one request; raise GatewayError for what cannot be served."""
+        parts = self._parts
+        request = codec.parse_request(await http.read())
+        exchange = self.decide(request, http.headers, caller, codec, http[SCOPE])
+        if exchange.decision.denial is not None:
+            raise denial_error(exchange.decision.denial)
+        row = decision_log.record(exchange, store_prompts=parts.store_prompts)
+        account = parts.ledger.account(exchange, caller.budgets, row)
+        try:
+            return await self._forward(http, exchange, account, codec)
+        except (asyncio.CancelledError, ConnectionError):
+            await asyncio.shield(self._close(account, "cancelled", CLIENT_CLOSED))
+            raise
+        except GatewayError as error:
+            await self._close(account, "failed", error.http_status)
+            raise
+        except Exception:
+            await self._close(account, "failed", Internal.status)
+            raise
+
+    def decide(
+        self,
+        request: ChatRequest,
+        headers: Mapping[str, str],
+        caller: Caller,
+        codec: Codec,
+        scope: RequestScope,
+    ) -> Exchange:
+        """Return the exchange with its decision made; nothing outside the process has been touched yet."""
+        parts, principal = self._parts, caller.principal
+        policy = parts.policies.for_team(principal.team_name)
+        reader = features.Reader(fleet=policy.fleet, envelopes=policy.envelopes, aliases=parts.aliases)
+        facts = features.extract(request, headers, principal, codec, reader)
+        _check_allowed(principal, policy, facts.pinned_deployments, request.model)
+        snapshot = Snapshot(
+            now=scope.started_s,
+            seed=int.from_bytes(os.urandom(4), "big"),
+            rights=Rights(
+                team=principal.team_name, rewrite=principal.rewrite, allowed_models=principal.allowed_models
+            ),
+            budgets=parts.state.views(parts.ledger.windows(caller.budgets, principal.time_zone)),
+            session=parts.sessions.recall(principal.team_id, facts.session),
+        )
+        decision = decide(facts, snapshot, policy)
+        parts.sessions.remember(principal.team_id, facts.session, decision)
+        return Exchange(
+            id=scope.request_id,
+            principal=principal,
+            request=request,
+            features=facts,
+            snapshot=snapshot,
+            policy=policy,
+            decision=decision,
+            started_s=scope.started_s,
+            started_monotonic_s=scope.started_monotonic_s,
+        )
+
+    async def _forward(
+        self, http: web.Request, exchange: Exchange, account: Account, codec: Codec
+    ) -> web.StreamResponse:
+        delivery = await self._parts.dispatcher.run(exchange, account)
+        delivering = Delivering(
+            http=http,
+            exchange=replace_tier(exchange, delivery.candidate.tier),
+            account=account,
+            delivery=delivery,
+            codec=codec,
+            close=self._close,
+        )
+        if delivery.relay is not None:
+            return await send_stream(delivering, self._parts.clock)
+        return await send_answer(delivering)
+
+    async def _close(self, account: Account, status: RequestStatus, http_status: int) -> None:
+        """Close the account once and tell of it; a request that promised nothing leaves no row."""
+        if account.receipt is not None or not account.opened:
+            return
+        parts, exchange = self._parts, account.exchange
+        receipt = await account.close(status, http_status)
+        parts.telemetry.served(
+            exchange,
+            receipt,
+            model=account.attempts[-1].model if account.attempts else "",
+            status=status,
+            seconds=parts.clock.monotonic() - exchange.started_monotonic_s,
+        )
+
+
+def replace_tier(exchange: Exchange, tier: Tier) -> Exchange:
+    """Return the exchange with the tier that really served, after a fallback across tiers."""
+    decision = exchange.decision
+    return exchange if decision.tier == tier else replace(exchange, decision=replace(decision, tier=tier))
+
+
+def _check_allowed(principal: Principal, policy: Policy, pinned: tuple[str, ...], asked: str) -> None:
+    """Refuse a pin the key may not use, in the words of a model that does not exist."""
+    allowed = principal.allowed_models
+    if allowed is None or not pinned:
+        return
+    if not any(policy.fleet.deployments[d].model_name in allowed for d in pinned):
+        message = f"the model `{asked[:200]}` does not exist or you do not have access to it; see /v1/models"
+        raise ModelNotFound(message, param="model")

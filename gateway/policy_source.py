@@ -1,0 +1,223 @@
+"""Where policies come from: packs are read, compiled, tested and swapped in; the last good stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+import policies
+from gateway.config_file import Configuration
+from gateway.errors import ConfigError
+from gateway.fleet import Reach, build_reach
+from policies.envelope import Envelopes
+from policies.escalation_triggers.detector import Detector
+from policies.pack import Library, PackError, PackText, load_pack
+from policies.pack_tests import run_cases
+from policies.policy import Fleet, Policy
+from policies.prices import load_prices, overlay
+from policies.pricing import PriceTable
+from policies.yaml_lines import DocumentError, read
+
+BUILT_IN = Path(policies.__file__).parent
+PACKS = BUILT_IN / "packs"
+MAX_PACK_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The organisation's policy and those of the teams that have packs of their own."""
+
+    organisation: Policy
+    teams: Mapping[str, Policy]
+
+    def for_team(self, team: str) -> Policy:
+        """Return the policy that rules a team."""
+        return self.teams.get(team, self.organisation)
+
+
+class PolicySource:
+    """The policies in force, replaced as a whole when their files change and still pass their tests."""
+
+    def __init__(self, configuration: Configuration, reach: Reach) -> None:
+        """Load; raise ConfigError naming path, line and remedy."""
+        self._configuration = configuration
+        self._reach = reach
+        self._current = load_policies(configuration, reach.fleet)
+        self._stamps = self._read_stamps()
+        self.last_error: str | None = None
+        """Why the newest files were not taken; None when they were."""
+
+    @property
+    def reach(self) -> Reach:
+        """Return the deployments the policies choose among."""
+        return self._reach
+
+    @property
+    def revision(self) -> str:
+        """Return the organisation policy's revision."""
+        return self._current.organisation.revision
+
+    def for_team(self, team: str) -> Policy:
+        """Return the policy that rules a team."""
+        return self._current.for_team(team)
+
+    def reload(self) -> bool:
+        """Take changed files; keep the last good policies and say why when they cannot be taken."""
+        stamps = self._read_stamps()
+        if stamps == self._stamps:
+            return False
+        self._stamps = stamps
+        log = structlog.get_logger("gateway")
+        try:
+            self._current = load_policies(self._configuration, self._reach.fleet)
+        except ConfigError as error:
+            self.last_error = error.message
+            log.warning("policy_reload_refused", reason=error.message, kept_revision=self.revision)
+            return False
+        self.last_error = None
+        log.info("policy_reloaded", revision=self.revision)
+        return True
+
+    async def watch(self, every_s: float) -> None:
+        """Reload whenever files change, until cancelled."""
+        while every_s > 0:
+            await asyncio.sleep(every_s)
+            await asyncio.to_thread(self.reload)
+
+    def _read_stamps(self) -> tuple[tuple[str, int, int], ...]:
+        stamps = []
+        for path in pack_paths(self._configuration):
+            for file in (path, test_file(path)):
+                if file.exists():
+                    stat = file.stat()
+                    stamps.append((str(file), stat.st_mtime_ns, stat.st_size))
+        return tuple(stamps)
+
+
+def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
+    """Compile every pack and run the tests beside it; raise ConfigError for the first that fails."""
+    library = load_library()
+    settings = configuration.settings
+    common = [resolve_pack(name, configuration.folder) for name in settings.policy.packs]
+    organisation = _compile(common, library, fleet)
+    for path in common:
+        _run_tests(path, organisation)
+    teams = {
+        team.name: _compile(
+            [*common, *(resolve_pack(name, configuration.folder) for name in team.packs)], library, fleet
+        )
+        for team in settings.teams
+        if team.packs
+    }
+    for team in settings.teams:
+        for name in team.packs:
+            _run_tests(resolve_pack(name, configuration.folder), teams[team.name])
+    return Policies(organisation=organisation, teams=teams)
+
+
+def compile_packs(paths: Sequence[Path], fleet: Fleet) -> Policy:
+    """Return the policy of the given pack files alone; raise ConfigError."""
+    return _compile(list(paths), load_library(), fleet)
+
+
+def load_library() -> Library:
+    """Return the built-in envelopes and detector."""
+    document = read((PACKS / "envelopes.yaml").read_text(encoding="utf-8"))
+    weights = BUILT_IN / "models" / "detector.bin"
+    try:
+        return Library(
+            envelopes=Envelopes.compile(document.value), detector=Detector.load(weights.read_bytes())
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the detector cannot be loaded: {error}; reinstall the package") from None
+
+
+def load_price_table(configuration: Configuration) -> PriceTable:
+    """Return the built-in price table with the configured ones over it."""
+    paths = [PACKS / "prices.yaml"]
+    paths += [configuration.folder / name for name in configuration.settings.policy.prices]
+    return overlay([_prices(path) for path in paths])
+
+
+def load_reach(configuration: Configuration) -> Reach:
+    """Return every configured deployment, priced; raise ConfigError."""
+    try:
+        return build_reach(configuration.settings, load_price_table(configuration))
+    except ConfigError as error:
+        if configuration.path is None or error.path:
+            raise
+        raise ConfigError(error.message, path=str(configuration.path)) from None
+
+
+def resolve_pack(name: str, folder: Path) -> Path:
+    """Return the file a pack is named by: a path from the config's folder, or a built-in pack's name."""
+    path = folder / name
+    if path.is_file():
+        return path
+    built_in = PACKS / f"{Path(name).stem}.yaml"
+    if built_in.is_file():
+        return built_in
+    raise ConfigError(f"there is no pack `{name}`, neither in `{folder}` nor built in ({_built_in_names()})")
+
+
+def pack_paths(configuration: Configuration) -> Iterable[Path]:
+    """Return the files of all configured packs, the organisation's first."""
+    settings = configuration.settings
+    names = [*settings.policy.packs, *(name for team in settings.teams for name in team.packs)]
+    return [resolve_pack(name, configuration.folder) for name in dict.fromkeys(names)]
+
+
+def test_file(pack: Path) -> Path:
+    """Return where a pack's tests stand, whether or not they exist."""
+    return pack.with_name(f"{pack.stem}.test.yaml")
+
+
+def read_pack(path: Path) -> PackText:
+    """Return a pack's text; raise ConfigError when it cannot be read or is too large."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", path=str(path)) from None
+    if len(raw) > MAX_PACK_BYTES:
+        raise ConfigError(f"larger than {MAX_PACK_BYTES} bytes; split the pack", path=str(path))
+    return PackText(str(path), raw.decode("utf-8", "replace"))
+
+
+def _compile(paths: list[Path], library: Library, fleet: Fleet) -> Policy:
+    try:
+        return load_pack([read_pack(path) for path in paths], library=library, fleet=fleet)
+    except PackError as error:
+        raise ConfigError(error.message, path=error.path, line=error.line) from None
+
+
+def _run_tests(pack: Path, policy: Policy) -> None:
+    path = test_file(pack)
+    if not path.exists():
+        return
+    try:
+        _, failures = run_cases(read_pack(path).text, policy)
+    except DocumentError as error:
+        raise ConfigError(error.message, path=str(path), line=error.line) from None
+    if failures:
+        first = failures[0]
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        message = f"pack test `{first.name}` failed: {first.message}{more}"
+        raise ConfigError(message, path=str(path), line=first.line)
+
+
+def _prices(path: Path) -> PriceTable:
+    try:
+        return load_prices(path.read_text(encoding="utf-8"))
+    except DocumentError as error:
+        raise ConfigError(error.message, path=str(path), line=error.line) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", path=str(path)) from None
+
+
+def _built_in_names() -> str:
+    names = (p.stem for p in sorted(PACKS.glob("*.yaml")) if "." not in p.stem)
+    return ", ".join(name for name in names if name not in {"envelopes", "prices"})

@@ -1,0 +1,244 @@
+"""Cost and ROI reports: a question in, exact figures out. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from gateway.errors import InvalidRequest
+from gateway.stores.base import GroupBy, ReportLine, ReportQuery
+from policies.pricing import usd
+from policies.yaml_lines import nearest
+
+GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
+DEFAULT_DAYS = 30
+MAX_DAYS = 3_700
+Kind = Literal["costs", "roi"]
+
+
+class CostLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group cost; USD as exact decimal text."""
+
+    group: dict[str, str]
+    requests: int
+    failed: int
+    attempts: int
+    premium_requests: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: str
+    wasted_usd: str
+    estimated: int
+    interrupted: int
+
+
+class RoiLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group saved against its declared baseline; signed, never clamped.
+
+    `cost_usd` covers exactly the requests whose baseline is priced, so that like is compared with like;
+    `coverage` is their share of all requests.
+    """
+
+    group: dict[str, str]
+    requests: int
+    premium_share: float | None
+    cost_usd: str
+    baseline_usd: str
+    savings_usd: str
+    savings_share: float | None
+    wasted_usd: str
+    coverage: float | None
+    unpriced_baselines: int
+    estimated: int
+    interrupted: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A report with the question it answers."""
+
+    kind: Kind
+    since: str
+    until: str
+    time_zone: str
+    group_by: tuple[str, ...]
+    lines: list[CostLine] | list[RoiLine]
+    total: CostLine | RoiLine
+
+
+def parse_query(params: Mapping[str, str], *, now: float, team_id: str | None, time_zone: str) -> ReportQuery:
+    """Return the query a URL asks for; raise InvalidRequest naming the parameter.
+
+    `since` and `until` are days or instants (ISO 8601, in `tz`), `until` excluded for instants and
+    included for days; `group_by` lists groups, separated by commas.
+    """
+    unknown = set(params) - {"since", "until", "group_by", "tz", "format", "team"}
+    if unknown:
+        name = min(unknown)
+        hint = nearest(name, ("since", "until", "group_by", "tz", "format", "team"))
+        raise InvalidRequest(f"unknown parameter `{name[:40]}`{hint}", param=name[:40])
+    zone_name = params.get("tz", time_zone)
+    zone = _zone(zone_name)
+    until = _instant(params.get("until"), zone, "until", end=True)
+    until = datetime.fromtimestamp(now, zone) + timedelta(seconds=1) if until is None else until
+    since = _instant(params.get("since"), zone, "since", end=False)
+    if since is None:
+        since = (until - timedelta(days=DEFAULT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if not since < until:
+        raise InvalidRequest("`since` must be before `until`", param="since")
+    if until - since > timedelta(days=MAX_DAYS):
+        raise InvalidRequest(f"a report spans at most {MAX_DAYS} days; narrow it", param="since")
+    return ReportQuery(
+        since_ms=int(since.timestamp() * 1000),
+        until_ms=int(until.timestamp() * 1000),
+        group_by=_groups(params.get("group_by", "")),
+        team_id=team_id,
+        time_zone=zone_name,
+    )
+
+
+def build_report(kind: Kind, query: ReportQuery, lines: Sequence[ReportLine], total: ReportLine) -> Report:
+    """Return the report in its public shape."""
+    zone = ZoneInfo(query.time_zone)
+    shown: list[CostLine] | list[RoiLine]
+    shown = [_cost_line(line) for line in lines] if kind == "costs" else [_roi_line(line) for line in lines]
+    return Report(
+        kind=kind,
+        since=datetime.fromtimestamp(query.since_ms / 1000, zone).isoformat(),
+        until=datetime.fromtimestamp(query.until_ms / 1000, zone).isoformat(),
+        time_zone=query.time_zone,
+        group_by=query.group_by,
+        lines=shown,
+        total=_cost_line(total) if kind == "costs" else _roi_line(total),
+    )
+
+
+class _Raw(msgspec.Struct, frozen=True):
+    kind: Kind
+    since: str
+    until: str
+    time_zone: str
+    group_by: tuple[str, ...]
+    lines: list[msgspec.Raw]
+    total: msgspec.Raw
+
+
+def decode_report(body: bytes) -> Report:
+    """Return a report from its JSON; raise msgspec.ValidationError for anything else."""
+    raw = msgspec.json.decode(body, type=_Raw)
+    lines: list[CostLine] | list[RoiLine]
+    total: CostLine | RoiLine
+    if raw.kind == "costs":
+        lines = [msgspec.json.decode(line, type=CostLine) for line in raw.lines]
+        total = msgspec.json.decode(raw.total, type=CostLine)
+    else:
+        lines = [msgspec.json.decode(line, type=RoiLine) for line in raw.lines]
+        total = msgspec.json.decode(raw.total, type=RoiLine)
+    return Report(
+        kind=raw.kind,
+        since=raw.since,
+        until=raw.until,
+        time_zone=raw.time_zone,
+        group_by=raw.group_by,
+        lines=lines,
+        total=total,
+    )
+
+
+def to_csv(report: Report) -> str:
+    """Return the report's lines as CSV with a header line; groups first, then figures."""
+    out = io.StringIO()
+    fields = [name for name in (report.total.__struct_fields__) if name != "group"]
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([*report.group_by, *fields])
+    for line in report.lines:
+        writer.writerow(
+            [*(_plain(line.group[g]) for g in report.group_by), *(getattr(line, f) for f in fields)]
+        )
+    return out.getvalue()
+
+
+def _plain(text: str) -> str:
+    """Keep spreadsheets from reading a name as a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _cost_line(line: ReportLine) -> CostLine:
+    return CostLine(
+        group=line.group,
+        requests=line.requests,
+        failed=line.failed,
+        attempts=line.attempts,
+        premium_requests=line.premium_requests,
+        input_tokens=line.input_tokens,
+        output_tokens=line.output_tokens,
+        cache_read_tokens=line.cache_read_tokens,
+        cache_write_tokens=line.cache_write_tokens,
+        cost_usd=_money(line.cost_nano),
+        wasted_usd=_money(line.wasted_nano),
+        estimated=line.estimated,
+        interrupted=line.interrupted,
+    )
+
+
+def _roi_line(line: ReportLine) -> RoiLine:
+    savings = line.baseline_nano - line.compared_cost_nano
+    return RoiLine(
+        group=line.group,
+        requests=line.requests,
+        premium_share=_share(line.premium_requests, line.requests),
+        cost_usd=_money(line.compared_cost_nano),
+        baseline_usd=_money(line.baseline_nano),
+        savings_usd=_money(savings),
+        savings_share=_share(savings, line.baseline_nano),
+        wasted_usd=_money(line.wasted_nano),
+        coverage=_share(line.requests - line.unpriced_baselines, line.requests),
+        unpriced_baselines=line.unpriced_baselines,
+        estimated=line.estimated,
+        interrupted=line.interrupted,
+    )
+
+
+def _money(nano: int) -> str:
+    return f"{usd(nano):f}"
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def _groups(text: str) -> tuple[GroupBy, ...]:
+    asked = [part.strip() for part in text.split(",") if part.strip()]
+    for name in asked:
+        if name not in GROUPS:
+            known = ", ".join(GROUPS)
+            raise InvalidRequest(f"cannot group by `{name[:40]}`; known are {known}", param="group_by")
+    return tuple(g for name in dict.fromkeys(asked) for g in GROUPS if g == name)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"`{name[:40]}` is not an IANA time zone, such as Europe/Berlin"
+        raise InvalidRequest(message, param="tz") from None
+
+
+def _instant(text: str | None, zone: ZoneInfo, param: str, *, end: bool) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+        if len(text) <= len("2026-01-01") and end:
+            instant += timedelta(days=1)
+    except (ValueError, OverflowError):
+        message = f"`{text[:40]}` is no day or instant; write 2026-01-31 or 2026-01-31T12:00"
+        raise InvalidRequest(message, param=param) from None
+    return instant.replace(tzinfo=zone) if instant.tzinfo is None else instant.astimezone(zone)

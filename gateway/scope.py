@@ -1,0 +1,20 @@
+"""What is known of an HTTP request before anyone has looked at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class RequestScope:
+    """The request's id and the instants it began, for the answer, the log and the books alike."""
+
+    request_id: str
+    started_s: float
+    """Unix time."""
+    started_monotonic_s: float
+
+
+SCOPE = web.RequestKey("scope", RequestScope)

@@ -1,0 +1,366 @@
+"""The records the gateway keeps and the protocols of what keeps them. Money is in nano-USD, time in Unix ms."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from gateway.credentials import Fingerprint
+from gateway.exchange import Scope
+from policies.facts import BudgetView, RewriteContract
+
+RequestStatus = Literal["ok", "failed", "cancelled", "interrupted"]
+Period = Literal["1d", "1w", "1mo"]
+GroupBy = Literal["team", "key", "model", "tier", "trigger", "day"]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, tag_field="t"):
+    """A record that can be written to the spool and to SQL."""
+
+
+class OpenRow(Row, frozen=True, kw_only=True, tag="open", omit_defaults=True):
+    """A request that may have begun to cost money; closed by the RequestRow of the same id."""
+
+    id: str
+    at_ms: int
+    team_id: str
+    key_id: str
+    tier: str
+    deployment: str
+    model: str
+    worst_case_nano: int
+    policy_revision: str
+    price_revision: str
+
+
+class AttemptRow(Row, frozen=True, kw_only=True, tag="attempt", omit_defaults=True):
+    """One call to one deployment, whatever came of it."""
+
+    id: str
+    """`<request id>.<sequence>`."""
+    request_id: str
+    at_ms: int
+    deployment: str
+    provider: str
+    model: str
+    tier: str
+    outcome: str
+    status: int = 0
+    delivered: bool = False
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nano: int = 0
+    estimated: bool = False
+    latency_ms: int = 0
+
+
+class RequestRow(Row, frozen=True, kw_only=True, tag="request", omit_defaults=True):
+    """One logical request: its decision, its usage (of all attempts) and its money."""
+
+    id: str
+    at_ms: int
+    """When the request came in; reports and budgets file it under this instant."""
+    team_id: str
+    key_id: str
+    dialect: str
+    client_model: str
+    stream: bool
+    status: RequestStatus
+    http_status: int
+    tier: str
+    ground: str
+    triggers: tuple[str, ...] = ()
+    model: str = ""
+    """The configured model name that delivered, or was last tried."""
+    deployment: str = ""
+    provider: str = ""
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nano: int = 0
+    """All attempts together."""
+    wasted_nano: int = 0
+    """The part of the cost spent on attempts that were not delivered."""
+    baseline: str = ""
+    baseline_nano: int | None = None
+    """What the declared baseline would have cost; None when it cannot be priced."""
+    estimated: bool = False
+    """Some usage was estimated because the vendor's count never arrived."""
+    latency_ms: int = 0
+    first_byte_ms: int = 0
+    session: str = ""
+    policy_revision: str = ""
+    price_revision: str = ""
+
+
+class DecisionRow(Row, frozen=True, kw_only=True, tag="decision", omit_defaults=True):
+    """The decision record: every input and the verdict, as JSON, enough to recompute it."""
+
+    id: str
+    request_id: str
+    at_ms: int
+    team_id: str
+    record: msgspec.Raw
+
+
+AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow
+
+
+class TeamRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A team: who pays, in which time zone, under which contract."""
+
+    id: str
+    name: str
+    created_ms: int
+    rewrite: RewriteContract = "auto-only"
+    honours_route_wish: bool = True
+    baseline: str = "all-premium"
+    time_zone: str = "UTC"
+    deleted_ms: int | None = None
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it is kept: never the secret, only what identifies it to people."""
+
+    id: str
+    name: str
+    team_id: str
+    last4: str
+    created_ms: int
+    scopes: tuple[Scope, ...] = ("inference",)
+    allowed_models: tuple[str, ...] | None = None
+    expires_ms: int | None = None
+    revoked_ms: int | None = None
+
+
+class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A money limit of a team or key per period in the team's time zone."""
+
+    id: str
+    scope: str
+    """`team:<id>` or `key:<id>`."""
+    limit_nano: int
+    period: Period
+    hard: bool = True
+
+
+class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget in the period that is running."""
+
+    scope: str
+    limit_nano: int
+    period: Period
+    since_ms: int
+    oldest_live_ms: int
+    """Windows that began before this can be forgotten."""
+    hard: bool = True
+
+
+class KeyGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """A live key with its team and its budgets: all that authentication needs, in one read."""
+
+    key: KeyRow
+    team: TeamRow
+    budgets: tuple[BudgetRow, ...] = ()
+
+
+class TeamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for when a team is made."""
+
+    name: str
+    rewrite: RewriteContract = "auto-only"
+    honours_route_wish: bool = True
+    baseline: str = "all-premium"
+    time_zone: str = "UTC"
+
+
+class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A money limit as it is asked for; the scope comes from where it is set."""
+
+    limit_nano: int
+    period: Period = "1mo"
+    hard: bool = True
+
+
+class KeySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for when a key is made."""
+
+    name: str
+    scopes: tuple[Scope, ...] = ("inference",)
+    allowed_models: tuple[str, ...] | None = None
+    expires_ms: int | None = None
+    budgets: tuple[BudgetSpec, ...] = ()
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One administrative act: who did what to which object."""
+
+    id: str
+    at_ms: int
+    actor: str
+    act: str
+    object_id: str
+    detail: str
+    """JSON; never holds a secret or a hash."""
+
+
+class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which requests a report sums, and by what it groups them; `[since_ms, until_ms)`."""
+
+    since_ms: int
+    until_ms: int
+    group_by: tuple[GroupBy, ...] = ()
+    team_id: str | None = None
+    key_id: str | None = None
+    time_zone: str = "UTC"
+    """Decides where a `day` begins."""
+
+
+class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Exact sums over the requests of one group."""
+
+    group: dict[str, str]
+    requests: int
+    failed: int
+    attempts: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_nano: int
+    wasted_nano: int
+    baseline_nano: int
+    """Sum over the requests whose baseline is priced."""
+    compared_cost_nano: int
+    """Cost of exactly those requests, so that savings compare like with like."""
+    unpriced_baselines: int
+    estimated: int
+    interrupted: int
+    premium_requests: int
+
+
+class Books(Protocol):
+    """The durable truth: ledger, decisions, teams and keys."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether rows reach the database and the spool has room: readiness, not liveness."""
+        ...
+
+    def append(self, *rows: AnyRow) -> None:
+        """Write rows so that they survive the process dying in the next instant; raise StoreUnavailable."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once every row appended so far can be read back by the queries below."""
+        ...
+
+    async def find_grant(self, key_hash: str, now_ms: int) -> KeyGrant | None:
+        """Return the grant of a key that is neither revoked nor expired."""
+        ...
+
+    async def spent_nano(self, scope: str, since_ms: int) -> int:
+        """Return what `team:<id>` or `key:<id>` has spent on requests since then."""
+        ...
+
+    async def report(self, query: ReportQuery) -> Sequence[ReportLine]:
+        """Return one line per group, ordered by group; with no grouping exactly one line."""
+        ...
+
+
+class DecisionReader(Protocol):
+    """Yesterday's decisions, for explaining and replaying them."""
+
+    async def decision(self, decision_id: str, team_id: str | None = None) -> DecisionRow | None:
+        """Return a decision by its id or its request's id; with a team, only if it is the team's own."""
+        ...
+
+    def decisions(
+        self, since_ms: int, until_ms: int, *, team_id: str | None = None
+    ) -> AsyncIterator[DecisionRow]:
+        """Yield the decisions of `[since_ms, until_ms)`, oldest first, holding a page at a time."""
+        ...
+
+
+class Directory(Protocol):
+    """Teams, keys and budgets; every change leaves one audit row in the same transaction.
+
+    A team is addressed by id or by name. Every method raises StoreUnavailable when the store is away.
+    """
+
+    async def pepper(self) -> bytes:
+        """Return the pepper of key hashes, made once and kept; for gateways that configure none."""
+        ...
+
+    async def create_team(self, spec: TeamSpec, *, actor: str) -> TeamRow:
+        """Add a team; raise Conflict when a live team has the name, InvalidRequest for a bad value."""
+        ...
+
+    async def find_team(self, team: str) -> TeamRow:
+        """Return a live team by id or name; raise NotFound."""
+        ...
+
+    async def list_teams(self) -> Sequence[TeamRow]:
+        """Return the live teams, by name."""
+        ...
+
+    async def delete_team(self, team: str, *, actor: str) -> TeamRow:
+        """Retire a team and revoke its keys; its ledger stays. Raise NotFound."""
+        ...
+
+    async def create_key(self, team: str, spec: KeySpec, fingerprint: Fingerprint, *, actor: str) -> KeyRow:
+        """Add a key and its budgets; raise NotFound, Conflict or InvalidRequest."""
+        ...
+
+    async def list_keys(self, team: str | None = None) -> Sequence[KeyRow]:
+        """Return keys that are not revoked, of one team or of all, by name; raise NotFound."""
+        ...
+
+    async def revoke_key(self, key_id: str, *, actor: str) -> KeyRow:
+        """End a key now; ending it again changes nothing. Raise NotFound."""
+        ...
+
+    async def set_budget(self, scope: str, spec: BudgetSpec, *, actor: str) -> BudgetRow:
+        """Set the limit of `team:<id>` or `key:<id>` for a period, replacing the one there was."""
+        ...
+
+    async def remove_budget(self, budget_id: str, *, actor: str) -> None:
+        """Lift a limit; raise NotFound."""
+        ...
+
+    async def list_budgets(self, scope: str | None = None) -> Sequence[BudgetRow]:
+        """Return the limits of one scope or of all, by scope and period."""
+        ...
+
+    async def list_audit(self, *, limit: int = 100) -> Sequence[AuditRow]:
+        """Return the newest acts first."""
+        ...
+
+
+class StateStore(Protocol):
+    """The counters that admission needs: budgets with their reservations."""
+
+    def views(self, budgets: Sequence[BudgetWindow]) -> tuple[BudgetView, ...]:
+        """Return the budgets as this process knows them, without I/O."""
+        ...
+
+    async def reserve(self, hold_id: str, budgets: Sequence[BudgetWindow], amount_nano: int) -> None:
+        """Make the hold promise `amount_nano` in all, against every hard budget or none; raise BudgetExceeded.
+
+        Called again for an open hold, it changes the amount; a refusal leaves the hold as it was.
+        """
+        ...
+
+    async def settle(self, hold_id: str, spent_nano: int) -> None:
+        """Turn the hold into spending of `spent_nano` (0 releases it); closing twice changes nothing."""
+        ...

@@ -1,0 +1,72 @@
+"""What a team, key or budget may be asked to be (pure)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from gateway.errors import InvalidRequest
+from gateway.stores.base import BudgetSpec, KeySpec, TeamSpec
+from gateway.stores.business_days import find_zone
+from gateway.stores.schema import LARGEST
+
+_LONGEST_NAME = 64
+_LONGEST_MODEL = 128
+_MOST_MODELS = 256
+_BASELINES = ("all-premium", "all-base", "requested")
+
+Spec = TypeVar("Spec", TeamSpec, KeySpec, BudgetSpec)
+
+
+def check_team(spec: TeamSpec) -> None:
+    """Raise InvalidRequest unless a team can be made so."""
+    _check_types(spec)
+    check_name(spec.name)
+    find_zone(spec.time_zone)
+    if spec.baseline not in _BASELINES:
+        raise InvalidRequest(
+            f"`{spec.baseline[:64]}` is not a baseline; use {' or '.join(_BASELINES)}", param="baseline"
+        )
+
+
+def check_key(spec: KeySpec, now_ms: int) -> None:
+    """Raise InvalidRequest unless a key can be made so at `now_ms`."""
+    _check_types(spec)
+    check_name(spec.name)
+    if not spec.scopes:
+        raise InvalidRequest("a key needs at least one scope; use inference", param="scopes")
+    if spec.expires_ms is not None and not now_ms < spec.expires_ms <= LARGEST:
+        raise InvalidRequest(
+            "the key would expire before it is made; choose a later time", param="expires_ms"
+        )
+    models = spec.allowed_models or ()
+    if len(models) > _MOST_MODELS or any(not 0 < len(model) <= _LONGEST_MODEL for model in models):
+        raise InvalidRequest(
+            f"name at most {_MOST_MODELS} models of 1 to {_LONGEST_MODEL} characters", param="allowed_models"
+        )
+    for budget in spec.budgets:
+        check_budget(budget)
+    if len({budget.period for budget in spec.budgets}) < len(spec.budgets):
+        raise InvalidRequest("a key has at most one budget per period; leave one out", param="budgets")
+
+
+def check_budget(spec: BudgetSpec) -> None:
+    """Raise InvalidRequest unless a budget can be set so."""
+    _check_types(spec)
+    if not 0 <= spec.limit_nano <= LARGEST:
+        raise InvalidRequest("a budget is an amount from 0 to 1,000,000 USD", param="limit_nano")
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidRequest unless `name` is 1 to 64 printable characters without spaces at its ends."""
+    if not (0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip()):
+        raise InvalidRequest(f"a name is 1 to {_LONGEST_NAME} printable characters", param="name")
+
+
+def _check_types(spec: Spec) -> None:
+    """Check what annotations promise: a spec built in Python is not checked by building it."""
+    try:
+        msgspec.convert(msgspec.to_builtins(spec), type(spec))
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(str(error)) from error

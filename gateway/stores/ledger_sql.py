@@ -1,0 +1,154 @@
+"""Ledger rows in SQL: inserting them once however often they come, and reading decisions back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+import msgspec
+from sqlalchemy import Connection, Dialect, Engine, Select, Table, or_, select, tuple_
+from sqlalchemy.dialects import sqlite
+
+from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, RequestRow
+from gateway.stores.schema import (
+    Value,
+    attempts,
+    decisions,
+    request_triggers,
+    requests,
+    row_values,
+    trigger_values,
+)
+
+_PAGE = 500
+
+Insert: TypeAlias = Callable[[Connection, Sequence[tuple[Value, ...]]], object]
+
+
+class LedgerInserts:
+    """The insert statements, made once for a database: every one leaves a row that is there alone."""
+
+    def __init__(self, engine: Engine) -> None:
+        make = _sqlite_insert if engine.dialect.name == "sqlite" else _postgres_insert
+        self._attempts = make(attempts, engine.dialect)
+        self._requests = make(requests, engine.dialect)
+        self._triggers = make(request_triggers, engine.dialect)
+        self._decisions = make(decisions, engine.dialect)
+
+    def insert(self, connection: Connection, rows: Iterable[AnyRow]) -> None:
+        """Insert rows of every kind; openings have no table and are passed over."""
+        tried = [row_values(row) for row in rows if isinstance(row, AttemptRow)]
+        closed = [row for row in rows if isinstance(row, RequestRow)]
+        decided = [row_values(row) for row in rows if isinstance(row, DecisionRow)]
+        triggers = [values for row in closed for values in trigger_values(row)]
+        for insert, values in (
+            (self._attempts, tried),
+            (self._requests, [row_values(row) for row in closed]),
+            (self._triggers, triggers),
+            (self._decisions, decided),
+        ):
+            if values:
+                insert(connection, values)
+
+
+def insert_interrupted(
+    connection: Connection, inserts: LedgerInserts, openings: Sequence[OpenRow]
+) -> tuple[RequestRow, ...]:
+    """Close openings whose process died, at the worst they can have cost; return those that were open."""
+    closed = _known_requests(connection, [opening.id for opening in openings])
+    rows = tuple(interrupted(opening) for opening in openings if opening.id not in closed)
+    inserts.insert(connection, rows)
+    return rows
+
+
+def interrupted(opening: OpenRow) -> RequestRow:
+    """Return the request an opening becomes when its process died before closing it."""
+    return RequestRow(
+        id=opening.id,
+        at_ms=opening.at_ms,
+        team_id=opening.team_id,
+        key_id=opening.key_id,
+        dialect="",
+        client_model="",
+        stream=False,
+        status="interrupted",
+        http_status=0,
+        tier=opening.tier,
+        ground="",
+        model=opening.model,
+        deployment=opening.deployment,
+        cost_nano=opening.worst_case_nano,
+        estimated=True,
+        policy_revision=opening.policy_revision,
+        price_revision=opening.price_revision,
+    )
+
+
+def find_decision(connection: Connection, decision_id: str, team_id: str | None) -> DecisionRow | None:
+    """Return a decision by its id or its request's id, within a team where one is given."""
+    query = _decisions(team_id).where(
+        or_(decisions.c.id == decision_id, decisions.c.request_id == decision_id)
+    )
+    rows = _read_decisions(connection, query.order_by(decisions.c.at_ms, decisions.c.id).limit(1))
+    return rows[0] if rows else None
+
+
+def read_decisions(
+    connection: Connection, after: tuple[int, str], until_ms: int, team_id: str | None
+) -> list[DecisionRow]:
+    """Return the next page of decisions past the place `after` (time, id)."""
+    place = tuple_(decisions.c.at_ms, decisions.c.id)
+    query = _decisions(team_id).where(place > after, decisions.c.at_ms < until_ms)
+    return _read_decisions(connection, query.order_by(decisions.c.at_ms, decisions.c.id).limit(_PAGE))
+
+
+def read_attempts(connection: Connection, request_id: str) -> list[AttemptRow]:
+    """Return what was tried for a request, in order."""
+    query = select(attempts).where(attempts.c.request_id == request_id).order_by(attempts.c.at_ms)
+    return [AttemptRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _sqlite_insert(table: Table, dialect: Dialect) -> Insert:
+    statement = str(sqlite.insert(table).on_conflict_do_nothing().compile(dialect=dialect))
+    return lambda connection, rows: connection.exec_driver_sql(statement, list(rows))
+
+
+def _postgres_insert(table: Table, dialect: Dialect) -> Insert:
+    """Send a batch as one array per column: a row at a time costs PostgreSQL several times as much."""
+    arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.columns)
+    statement = f"INSERT INTO {table.name} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
+    return lambda connection, rows: connection.exec_driver_sql(
+        statement, tuple(list(column) for column in zip(*rows, strict=True))
+    )
+
+
+def _known_requests(connection: Connection, ids: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(ids), _PAGE):
+        query = select(requests.c.id).where(requests.c.id.in_(ids[start : start + _PAGE]))
+        known.update(connection.scalars(query))
+    return known
+
+
+def _decisions(team_id: str | None) -> Select[str, str, int, str, str]:
+    query = select(
+        decisions.c.id,
+        decisions.c.request_id,
+        decisions.c.at_ms,
+        decisions.c.team_id,
+        decisions.c.record,
+    )
+    return query if team_id is None else query.where(decisions.c.team_id == team_id)
+
+
+def _read_decisions(connection: Connection, query: Select[str, str, int, str, str]) -> list[DecisionRow]:
+    return [
+        DecisionRow(
+            id=row.id,
+            request_id=row.request_id,
+            at_ms=row.at_ms,
+            team_id=row.team_id,
+            record=msgspec.Raw(row.record.encode()),
+        )
+        for row in connection.execute(query)
+    ]

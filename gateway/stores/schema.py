@@ -1,0 +1,250 @@
+"""The tables, and how a record becomes a row that fits them.
+
+The columns of `attempts`, `requests` and `decisions` stand in the order of their record's fields.
+Ledger rows refer to teams and keys without foreign keys: the books outlive what they speak of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
+from typing import TypeAlias
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gateway.stores.base import AttemptRow, DecisionRow, RequestRow
+
+REVISION = "0001"
+"""The Alembic revision these tables are at."""
+
+LARGEST = 10**15
+"""Bound of every integer kept: a million dollars, or the year 33658; keeps the sums inside 64 bits."""
+
+Value: TypeAlias = str | int | bool | None
+Fit: TypeAlias = Callable[..., Value]
+
+_ID = String(64)
+_NAME = String(128)
+_WORD = String(32)
+
+metadata = MetaData()
+
+alembic_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", _ID, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _ID, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("rewrite", _WORD, nullable=False),
+    Column("honours_route_wish", Boolean, nullable=False),
+    Column("baseline", _WORD, nullable=False),
+    Column("time_zone", _ID, nullable=False),
+    Column("deleted_ms", BigInteger),
+)
+_live_team = text("deleted_ms IS NULL")
+Index("ux_teams_name", teams.c.name, unique=True, sqlite_where=_live_team, postgresql_where=_live_team)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _ID, nullable=False),
+    Column("team_id", _ID, ForeignKey("teams.id"), nullable=False),
+    Column("last4", String(4), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("allowed_models", Text),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    Column("key_hash", _ID, nullable=False),
+    UniqueConstraint("key_hash", name="ux_keys_hash"),
+)
+_live_key = text("revoked_ms IS NULL")
+Index(
+    "ux_keys_name",
+    keys.c.team_id,
+    keys.c.name,
+    unique=True,
+    sqlite_where=_live_key,
+    postgresql_where=_live_key,
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("scope", _NAME, nullable=False),
+    Column("limit_nano", BigInteger, nullable=False),
+    Column("period", _WORD, nullable=False),
+    Column("hard", Boolean, nullable=False),
+    UniqueConstraint("scope", "period", name="ux_budgets_scope_period"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", _ID, nullable=False),
+    Column("act", _WORD, nullable=False),
+    Column("object_id", _ID, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_at", "at_ms"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _ID, nullable=False),
+    Column("request_id", _ID, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("deployment", _NAME, nullable=False),
+    Column("provider", _NAME, nullable=False),
+    Column("model", _NAME, nullable=False),
+    Column("tier", _WORD, nullable=False),
+    Column("outcome", _WORD, nullable=False),
+    Column("status", BigInteger, nullable=False),
+    Column("delivered", Boolean, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_write_5m_tokens", BigInteger, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_nano", BigInteger, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("latency_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("request_id", "id", name="attempts_pkey"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("team_id", _ID, nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("dialect", _WORD, nullable=False),
+    Column("client_model", _NAME, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("status", _WORD, nullable=False),
+    Column("http_status", BigInteger, nullable=False),
+    Column("tier", _WORD, nullable=False),
+    Column("ground", _WORD, nullable=False),
+    Column("model", _NAME, nullable=False),
+    Column("deployment", _NAME, nullable=False),
+    Column("provider", _NAME, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_write_5m_tokens", BigInteger, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost_nano", BigInteger, nullable=False),
+    Column("wasted_nano", BigInteger, nullable=False),
+    Column("baseline", _WORD, nullable=False),
+    Column("baseline_nano", BigInteger),
+    Column("estimated", Boolean, nullable=False),
+    Column("latency_ms", BigInteger, nullable=False),
+    Column("first_byte_ms", BigInteger, nullable=False),
+    Column("session", _NAME, nullable=False),
+    Column("policy_revision", _NAME, nullable=False),
+    Column("price_revision", _NAME, nullable=False),
+    # The money is in the index, so that what a team has spent is read from the index alone.
+    Index("ix_requests_team", "team_id", "at_ms", "cost_nano"),
+    Index("ix_requests_key", "key_id", "at_ms", "cost_nano"),
+    Index("ix_requests_at", "at_ms"),
+)
+
+request_triggers = Table(
+    "request_triggers",
+    metadata,
+    Column("request_id", _ID, nullable=False),
+    Column("trigger", _NAME, nullable=False),
+    PrimaryKeyConstraint("request_id", "trigger", name="request_triggers_pkey"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("request_id", _ID, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("team_id", _ID, nullable=False),
+    Column("record", Text, nullable=False),
+    Index("ix_decisions_request", "request_id"),
+    Index("ix_decisions_at", "at_ms", "id"),
+)
+
+
+def row_values(row: AttemptRow | RequestRow | DecisionRow) -> tuple[Value, ...]:
+    """Return the row's values in its table's column order, each cut or bound to its column."""
+    pick, fits = _SHAPES[type(row)]
+    return tuple([fit(value) for fit, value in zip(fits, pick(row), strict=True)])
+
+
+def trigger_values(row: RequestRow) -> list[tuple[str, str]]:
+    """Return the rows of `request_triggers` for one request."""
+    return [(fit_text(row.id, 64), fit_text(trigger, 128)) for trigger in row.triggers]
+
+
+def fit_text(value: str, size: int) -> str:
+    """Return `value` without NULs, which PostgreSQL cannot hold, and no longer than `size`."""
+    return value.replace("\0", "")[:size]
+
+
+def _fit_of(column: Column[str] | Column[int] | Column[bool]) -> Fit:
+    if isinstance(column.type, Boolean):
+        return bool
+    if isinstance(column.type, BigInteger):
+        return _fit_number
+    size = column.type.length if isinstance(column.type, String) else None
+    return _fit_record if size is None else partial(_fit_text, size)
+
+
+def _fit_text(size: int, value: str) -> str:
+    return value if len(value) <= size and "\0" not in value else fit_text(value, size)
+
+
+def _fit_number(value: int | None) -> int | None:
+    return value if value is None or 0 <= value <= LARGEST else min(max(value, 0), LARGEST)
+
+
+def _fit_record(value: msgspec.Raw) -> str:
+    return bytes(value).decode("utf-8", "replace")
+
+
+_SHAPES: dict[type[msgspec.Struct], tuple[Callable[[object], tuple[object, ...]], tuple[Fit, ...]]] = {
+    kind: (attrgetter(*table.columns.keys()), tuple(_fit_of(column) for column in table.columns))
+    for kind, table in ((AttemptRow, attempts), (RequestRow, requests), (DecisionRow, decisions))
+}

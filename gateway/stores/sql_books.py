@@ -1,0 +1,153 @@
+"""The durable books on SQLite or PostgreSQL, with a journal in front so that the path never waits for SQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from gateway.clock import Clock, SystemClock, new_id
+from gateway.errors import ConfigError, StoreUnavailable
+from gateway.stores.base import (
+    AnyRow,
+    AttemptRow,
+    DecisionRow,
+    KeyGrant,
+    ReportLine,
+    ReportQuery,
+    RequestRow,
+)
+from gateway.stores.database import Database
+from gateway.stores.directory import SqlDirectory
+from gateway.stores.directory_rows import read_grant
+from gateway.stores.drain import Drain, replay
+from gateway.stores.ledger_sql import find_decision, read_attempts, read_decisions
+from gateway.stores.reports_sql import read_report, read_spent
+from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
+
+
+class SqlBooks:
+    """The books in one database; see `Books` and `DecisionReader` for what each method promises.
+
+    `url` is `sqlite:///<file>` or `postgresql://...`. The journal lies in `spool_dir`, by default beside
+    the SQLite file; it must be on a disk that survives the process. `start` before use, `close` after.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        spool_dir: Path | None = None,
+        clock: Clock | None = None,
+        spool_limit_bytes: int = LIMIT_BYTES,
+        flush_timeout_s: float = 10.0,
+    ) -> None:
+        self._database = Database(url)
+        self._clock = clock or SystemClock()
+        self._root = spool_dir or _beside(self._database.sqlite_path)
+        self._spool_limit_bytes = spool_limit_bytes
+        self._flush_timeout_s = flush_timeout_s
+        self._journal: tuple[Claim, Spool, Drain] | None = None
+        self.directory = SqlDirectory(self._database, self._clock)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether rows are reaching SQL and the journal has room: readiness, not liveness."""
+        if self._journal is None:
+            return False
+        _, spool, drain = self._journal
+        return drain.healthy and not spool.full
+
+    @property
+    def spool_bytes(self) -> int:
+        """How much the journal holds on disk."""
+        return self._journal[1].kept_bytes if self._journal else 0
+
+    async def start(self) -> tuple[RequestRow, ...]:
+        """Migrate, bring in what dead processes left, open the journal.
+
+        Returns the requests that died open, now closed as `interrupted` at their worst case, so that
+        the caller can settle what it holds for them. Raises StoreUnavailable or ConfigError.
+        """
+        return await asyncio.to_thread(self._start)
+
+    async def close(self) -> None:
+        """Bring what was appended into SQL and let go; what SQL does not take stays for the next start."""
+        journal, self._journal = self._journal, None
+        if journal:
+            await asyncio.to_thread(_close, *journal)
+        self._database.close()
+
+    def append(self, *rows: AnyRow) -> None:
+        """Write rows, all or none, so that they survive the process; raise StoreUnavailable."""
+        if self._journal is None:
+            raise StoreUnavailable("the ledger is not open, try again later")
+        _, spool, drain = self._journal
+        spool.append(rows)
+        drain.wake()
+
+    async def flush(self) -> None:
+        """Return once every row appended so far can be read back; raise StoreUnavailable."""
+        if self._journal is None:
+            return
+        _, spool, drain = self._journal
+        if not await asyncio.to_thread(drain.wait_for, spool.end, self._flush_timeout_s):
+            raise StoreUnavailable("the ledger's database does not keep up, try again later")
+
+    async def find_grant(self, key_hash: str, now_ms: int) -> KeyGrant | None:
+        """Return the grant of a key that is neither revoked nor expired."""
+        return await self._database.run(lambda connection: read_grant(connection, key_hash, now_ms))
+
+    async def spent_nano(self, scope: str, since_ms: int) -> int:
+        """Return what `team:<id>` or `key:<id>` has spent on requests since then."""
+        return await self._database.run(lambda connection: read_spent(connection, scope, since_ms))
+
+    async def report(self, query: ReportQuery) -> Sequence[ReportLine]:
+        """Return one line per group, ordered by group; with no grouping exactly one line.
+
+        A request for which several triggers fired counts in each of their groups; `none` holds the rest.
+        """
+        return await self._database.run(lambda connection: read_report(connection, query))
+
+    async def attempts(self, request_id: str) -> Sequence[AttemptRow]:
+        """Return what was tried for a request, in order."""
+        return await self._database.run(lambda connection: read_attempts(connection, request_id))
+
+    async def decision(self, decision_id: str, team_id: str | None = None) -> DecisionRow | None:
+        """Return a decision by its id or its request's id; with a team, only if it is the team's own."""
+        return await self._database.run(lambda connection: find_decision(connection, decision_id, team_id))
+
+    async def decisions(
+        self, since_ms: int, until_ms: int, *, team_id: str | None = None
+    ) -> AsyncIterator[DecisionRow]:
+        """Yield the decisions of `[since_ms, until_ms)`, oldest first, holding a page at a time."""
+        after = (since_ms, "")
+        while page := await self._page(after, until_ms, team_id):
+            for row in page:
+                yield row
+            after = (page[-1].at_ms, page[-1].id)
+
+    async def _page(self, after: tuple[int, str], until_ms: int, team_id: str | None) -> list[DecisionRow]:
+        return await self._database.run(
+            lambda connection: read_decisions(connection, after, until_ms, team_id)
+        )
+
+    def _start(self) -> tuple[RequestRow, ...]:
+        self._database.migrate()
+        recovered = replay(self._database, claim_dead(self._root))
+        claim = claim_new(self._root, new_id("w", self._clock.now()))
+        spool = Spool(claim.folder, limit_bytes=self._spool_limit_bytes)
+        self._journal = (claim, spool, Drain(self._database, claim, spool, self._clock))
+        return recovered
+
+
+def _close(claim: Claim, spool: Spool, drain: Drain) -> None:
+    spool.close()
+    drain.stop()
+    claim.release(remove=drain.clean)
+
+
+def _beside(sqlite_path: Path | None) -> Path:
+    if sqlite_path is None:
+        raise ConfigError("a PostgreSQL ledger needs a folder for its journal; set spool_dir")
+    return sqlite_path.with_name(sqlite_path.name + ".spool")

@@ -1,0 +1,168 @@
+"""What the gateway says of itself: log lines without secrets, metrics under fixed names."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from structlog.types import EventDict, Processor, WrappedLogger
+
+from gateway.exchange import Exchange
+from gateway.ledger import Receipt
+from gateway.settings import LogSettings
+from policies.verdicts import Outcome
+
+_SECRET = re.compile(r"(?:sk|gw|pk|key)-[A-Za-z0-9_-]{8,}|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
+_REDACTED = "[redacted]"
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Never with local variables: they hold keys and prompts."""
+_LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class Telemetry:
+    """Metrics and the log lines of the request path."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.log = structlog.get_logger("gateway")
+        registry = self.registry
+        self._requests = Counter(
+            "gateway_requests",
+            "Requests by team, tier, model that served and status.",
+            ["team", "tier", "model", "status"],
+            registry=registry,
+        )
+        self._cost = Counter(
+            "gateway_cost_usd", "USD spent, all attempts.", ["team", "tier", "model"], registry=registry
+        )
+        self._savings = Gauge(
+            "gateway_savings_usd",
+            "USD saved against the declared baseline since start, signed.",
+            ["team"],
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "gateway_request_seconds",
+            "Seconds from first byte in to last byte out.",
+            ["tier"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "gateway_attempt_failures",
+            "Failed attempts by deployment and kind.",
+            ["deployment", "kind"],
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "gateway_refusals",
+            "Requests refused before any attempt, by error code.",
+            ["code"],
+            registry=registry,
+        )
+        self._triggers = Counter(
+            "gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"], registry=registry
+        )
+
+    def attempt_failed(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Note an attempt that did not work."""
+        self._failures.labels(outcome.deployment, outcome.kind).inc()
+        self.log.warning(
+            "attempt_failed",
+            request_id=exchange.id,
+            deployment=outcome.deployment,
+            kind=outcome.kind,
+            status=outcome.status,
+            message=outcome.message,
+        )
+
+    def refused(self, code: str) -> None:
+        """Note a request turned away before it cost anything."""
+        self._refusals.labels(code).inc()
+
+    def served(
+        self, exchange: Exchange, receipt: Receipt, *, model: str, status: str, seconds: float
+    ) -> None:
+        """Note a finished request: one log line, one set of samples."""
+        team, decision = exchange.principal.team_name, exchange.decision
+        cost_usd = receipt.cost_nano / 1e9
+        self._requests.labels(team, decision.tier, model, status).inc()
+        self._cost.labels(team, decision.tier, model).inc(cost_usd)
+        self._latency.labels(decision.tier).observe(seconds)
+        for finding in decision.findings:
+            self._triggers.labels(finding.trigger).inc()
+        savings = receipt.savings_nano
+        if savings is not None:
+            self._savings.labels(team).inc(savings / 1e9)
+        self.log.info(
+            "request",
+            request_id=exchange.id,
+            team=team,
+            key=exchange.principal.key_id,
+            asked=exchange.request.model,
+            tier=decision.tier,
+            model=model,
+            ground=decision.ground,
+            reason=decision.reason,
+            status=status,
+            attempts=receipt.attempts,
+            cost_usd=cost_usd,
+            savings_usd=None if savings is None else savings / 1e9,
+            wasted_usd=receipt.wasted_nano / 1e9,
+            estimated=receipt.estimated,
+            ms=round(seconds * 1000, 1),
+        )
+
+    def exposition(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Replace anything that looks like a key or bearer token in any text of the event."""
+    for name, value in event.items():
+        if isinstance(value, str) and ("-" in value or " " in value):
+            event[name] = _SECRET.sub(_REDACTED, value)
+    return event
+
+
+def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to `stream` (standard error) in one format."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([_TRACEBACKS] if settings.format == "json" else []),
+        redact,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.format == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    level = getattr(logging, settings.level.upper())
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Forward()], force=True)
+
+
+class _Forward(logging.Handler):
+    """Carries the standard library's warnings into structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: dict[str, object] = {"logger": record.name}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        structlog.get_logger().log(record.levelno, record.getMessage(), **event)

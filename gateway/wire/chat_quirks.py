@@ -1,0 +1,53 @@
+"""Where vendors that call themselves OpenAI-compatible are not, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.exchange import Fault
+from policies.verdicts import OutcomeKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatQuirks:
+    """How one provider's chat dialect departs from OpenAI's; the defaults are no departure."""
+
+    renamed_fields: Mapping[str, str] = field(default_factory=dict)
+    """Request fields the vendor knows by another name."""
+    renamed_roles: Mapping[str, str] = field(default_factory=dict)
+    maxima: Mapping[str, float] = field(default_factory=dict)
+    """Request fields whose numbers the vendor bounds more tightly."""
+    incomplete_answers: bool = False
+    """Answers and chunks may lack fields, repeat roles and finishes, or number tool calls wrongly."""
+    finish_reasons: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's own finish reasons in OpenAI's words."""
+    failed_finishes: Mapping[str, OutcomeKind] = field(default_factory=dict)
+    """Finish reasons that mean the answer failed."""
+
+    def finish_fault(self, reasons: Iterable[str | None]) -> Fault | None:
+        """Return the fault that one of the finish reasons stands for; None where all are fine."""
+        for reason in reasons:
+            kind = self.failed_finishes.get(reason or "")
+            if kind:
+                return Fault(kind=kind, message=f"the vendor ended the answer with `{reason}`")
+        return None
+
+
+_NONE = ChatQuirks()
+_QUIRKS: Mapping[str, ChatQuirks] = {
+    # https://docs.z.ai/api-reference/llm/chat-completion
+    "zai": ChatQuirks(
+        renamed_fields={"max_completion_tokens": "max_tokens"},
+        renamed_roles={"developer": "system"},
+        maxima={"temperature": 1},
+        incomplete_answers=True,
+        finish_reasons={"sensitive": "content_filter", "model_context_window_exceeded": "length"},
+        failed_finishes={"network_error": "server_error"},
+    ),
+}
+
+
+def quirks_of(provider: str) -> ChatQuirks:
+    """Return the provider's quirks; none for one that is not known to have any."""
+    return _QUIRKS.get(provider, _NONE)

@@ -1,0 +1,1 @@
+"""OpenAI chat clients to upstreams that speak Anthropic's Messages: `bridge.ChatToMessages`."""

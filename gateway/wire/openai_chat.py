@@ -1,0 +1,189 @@
+"""The OpenAI Chat Completions dialect as clients speak it.
+
+A request is decoded only as far as routing needs: the messages stay undecoded bytes, and what is
+forwarded is the client's own body. Source: https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import msgspec
+
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.exchange import ChatRequest
+from gateway.wire.chat_turns import ROLES, read_turn, role_of
+from gateway.wire.sse import DONE, encode_event
+from policies.facts import Dialect, Turn
+
+MAX_CHOICES = 128
+
+_IMAGE_MARK = b'"image_url"'
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_NOT_JSON = (
+    "We could not parse the JSON body of your request. The API expects a JSON payload, "
+    "but what was sent was not valid JSON"
+)
+
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+_Choices = Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)]
+_Messages = Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1)]
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _ResponseFormat(msgspec.Struct):
+    type: str
+
+
+class _Request(msgspec.Struct):
+    messages: _Messages
+    model: _Name
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    n: _Choices | None = None
+    max_tokens: _Count | None = None
+    max_completion_tokens: _Count | None = None
+    tools: list[msgspec.Raw] | None = None
+    functions: list[msgspec.Raw] | None = None
+    response_format: _ResponseFormat | None = None
+    user: str | None = None
+    metadata: dict[str, msgspec.Raw] | None = None
+
+
+class _ErrorDetail(msgspec.Struct):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
+
+
+class OpenAIChat:
+    """The codec of `POST /v1/chat/completions`."""
+
+    dialect: Dialect = "chat"
+
+    def parse_request(self, raw: bytes) -> ChatRequest:
+        """Return the view of a client's body; raise InvalidRequest with `param`."""
+        view = _decode_request(raw)
+        messages = tuple(view.messages)
+        _check_messages(messages)
+        options = view.stream_options
+        return ChatRequest(
+            dialect="chat",
+            raw=raw,
+            model=view.model,
+            stream=bool(view.stream),
+            include_usage=bool(options and options.include_usage),
+            max_output_tokens=view.max_completion_tokens or view.max_tokens,
+            choices=view.n or 1,
+            messages=messages,
+            has_images=_has_images(raw, messages),
+            has_tools=bool(view.tools or view.functions),
+            json_schema=view.response_format is not None and view.response_format.type == "json_schema",
+            user=view.user,
+            metadata=_string_values(view.metadata),
+        )
+
+    def turns(self, request: ChatRequest) -> Iterator[Turn]:
+        """Yield the conversation newest first, decoding one message a step; system turns last."""
+        system: list[Turn] = []
+        for message in reversed(request.messages):
+            turn = read_turn(message)
+            if turn.role == "system":
+                system.append(turn)
+            else:
+                yield turn
+        yield from system
+
+    def error_body(self, error: GatewayError, request_id: str) -> bytes:  # noqa: ARG002 - a header carries it
+        """Return OpenAI's JSON error body."""
+        return msgspec.json.encode({"error": _detail(error)})
+
+    def error_event(self, error: GatewayError, request_id: str) -> bytes:
+        """Return the SSE bytes that end a stream with an error, `[DONE]` included.
+
+        The shape is the one OpenRouter documents: a chunk with a top-level `error` and the finish reason
+        `error`, which OpenAI's own clients raise.
+        """
+        chunk = {
+            "id": request_id,
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": "",
+            "error": _detail(error),
+            "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
+        }
+        return encode_event(msgspec.json.encode(chunk)) + DONE
+
+
+def _decode_request(raw: bytes) -> _Request:
+    try:
+        if not raw.isascii():
+            raw.decode()
+        return _REQUEST.decode(raw)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{_NOT_JSON}: byte {error.start} is not UTF-8") from None
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest(f"{_NOT_JSON}: {error}") from None
+
+
+def _explain(text: str) -> InvalidRequest:
+    """Turn the decoder's words into OpenAI's, with the parameter's name."""
+    place = _PLACE.search(text)
+    param = place[1] if place else ""
+    fault = text[: place.start()] if place else text
+    missing = re.search("missing required field `(.+?)`", fault)
+    if missing:
+        name = f"{param}.{missing[1]}" if param else missing[1]
+        return InvalidRequest(f"Missing required parameter: '{name}'.", param=name)
+    if not param:
+        return InvalidRequest(f"The request body must be a JSON object: {fault}")
+    kind = "Invalid type for" if " got " in fault else "Invalid value for"
+    words = fault.replace(" | null", "").replace("`", "").replace("Expected", "expected")
+    return InvalidRequest(f"{kind} '{param}': {words} instead.", param=param)
+
+
+def _check_messages(messages: tuple[msgspec.Raw, ...]) -> None:
+    """Refuse messages that are no objects or have no known role, without decoding their content."""
+    for i, message in enumerate(messages):
+        role = role_of(message)
+        if role in ROLES:
+            continue
+        param = f"messages[{i}]"
+        if not bytes(message).startswith(b"{"):
+            raise InvalidRequest(f"Invalid type for '{param}': expected an object.", param=param)
+        if role is None:
+            raise InvalidRequest(f"Missing required parameter: '{param}.role'.", param=f"{param}.role")
+        supported = ", ".join(f"'{name}'" for name in ROLES)
+        raise InvalidRequest(
+            f"Invalid value: '{role[:40]}'. Supported values are: {supported}.", param=f"{param}.role"
+        )
+
+
+def _has_images(raw: bytes, messages: tuple[msgspec.Raw, ...]) -> bool:
+    """Tell whether a message holds an image; decodes only messages that mention one."""
+    if _IMAGE_MARK not in raw:
+        return False
+    return any(read_turn(message).images for message in messages if _IMAGE_MARK in bytes(message))
+
+
+def _string_values(metadata: Mapping[str, msgspec.Raw] | None) -> Mapping[str, str] | None:
+    if metadata is None:
+        return None
+    values = {key: msgspec.json.decode(value) for key, value in metadata.items()}
+    return {key: value for key, value in values.items() if isinstance(value, str)}
+
+
+def _detail(error: GatewayError) -> _ErrorDetail:
+    return _ErrorDetail(message=error.message, type=error.type, param=error.param, code=error.code)

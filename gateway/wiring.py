@@ -1,0 +1,64 @@
+"""What the routers need of the assembled application, and what a route is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.config_file import Configuration
+from gateway.exchange import Scope
+from gateway.keyring import Caller, KeyRing
+from gateway.pipeline import Pipeline
+from gateway.policy_source import PolicySource
+from gateway.stores.base import Books, DecisionReader, Directory
+from gateway.telemetry import Telemetry
+from gateway.wire.base import Codec
+from policies.facts import Dialect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """The assembled parts."""
+
+    configuration: Configuration
+    pipeline: Pipeline
+    policies: PolicySource
+    keyring: KeyRing
+    books: Books
+    decisions: DecisionReader
+    directory: Directory
+    telemetry: Telemetry
+    clock: Clock
+    codecs: Mapping[Dialect, Codec]
+
+
+WIRING = web.AppKey("wiring", Wiring)
+PublicHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+GuardedHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded:
+    """A route that needs a key with `scope`."""
+
+    method: str
+    path: str
+    handler: GuardedHandler
+    scope: Scope
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """A route anyone may call; it touches no upstream and tells nothing of tenants."""
+
+    method: str
+    path: str
+    handler: PublicHandler
+    summary: str
+
+
+Route = Guarded | Public

@@ -1,0 +1,175 @@
+"""Conditions over signals: `all`, `any`, `not` and comparisons, evaluated to a reasoned verdict."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from policies.verdicts import Signal, Span
+
+Comparison = Literal["at_least", "above", "at_most", "below"]
+_COMPARE: Mapping[Comparison, tuple[str, Callable[[float, float], bool]]] = {
+    "at_least": (">=", operator.ge),
+    "above": (">", operator.gt),
+    "at_most": ("<=", operator.le),
+    "below": ("<", operator.lt),
+}
+MAX_DEPTH = 12
+
+
+class ConditionDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"not_": "not"}):
+    """A condition as written in a pack: one of all, any, not, or a signal with one comparison."""
+
+    all: list[ConditionDoc] | None = None
+    any: list[ConditionDoc] | None = None
+    not_: ConditionDoc | None = None
+    signal: str | None = None
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One signal against one number."""
+
+    signal: str
+    comparison: Comparison
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of the parts hold."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least one of the parts holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negated:
+    """The part does not hold."""
+
+    part: Condition
+
+
+Condition = Compare | Every | Some | Negated
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a condition holds, how strongly (0..1), why in words, and where in the ask."""
+
+    matched: bool
+    strength: float = 0.0
+    because: str = ""
+    spans: tuple[Span, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Signals the condition wanted and nobody measured."""
+
+
+def parse(doc: ConditionDoc, depth: int = 0) -> Condition:
+    """Return the condition `doc` describes; raise ValueError saying what is ambiguous or missing."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"conditions nest deeper than {MAX_DEPTH}; split the trigger")
+    given = [name for name in ("all", "any", "not_", "signal") if getattr(doc, name) is not None]
+    if len(given) != 1:
+        raise ValueError("a condition needs exactly one of `all`, `any`, `not` or `signal`")
+    if doc.all is not None:
+        return Every(tuple(parse(part, depth + 1) for part in _filled("all", doc.all)))
+    if doc.any is not None:
+        return Some(tuple(parse(part, depth + 1) for part in _filled("any", doc.any)))
+    if doc.not_ is not None:
+        return Negated(parse(doc.not_, depth + 1))
+    return _comparison(doc)
+
+
+def signal_names(condition: Condition) -> Iterator[str]:
+    """Yield the name of every signal the condition reads."""
+    match condition:
+        case Compare(signal=name):
+            yield name
+        case Negated(part=part):
+            yield from signal_names(part)
+        case Every(parts=parts) | Some(parts=parts):
+            for part in parts:
+                yield from signal_names(part)
+
+
+def evaluate(condition: Condition, signals: Mapping[str, Signal]) -> Verdict:
+    """Return the verdict of `condition` over `signals`; an unmeasured signal never matches."""
+    match condition:
+        case Compare():
+            return _compare(condition, signals)
+        case Negated(part=part):
+            inner = evaluate(part, signals)
+            matched = not inner.matched and not inner.missing
+            return Verdict(matched, 1.0 - inner.strength, f"not ({inner.because})", (), inner.missing)
+        case Every(parts=parts):
+            return _every([evaluate(part, signals) for part in parts])
+        case Some(parts=parts):
+            return _some([evaluate(part, signals) for part in parts])
+
+
+def _filled(name: str, docs: list[ConditionDoc]) -> list[ConditionDoc]:
+    if not docs:
+        raise ValueError(f"`{name}` is empty; give at least one condition")
+    return docs
+
+
+def _comparison(doc: ConditionDoc) -> Compare:
+    given = [(name, getattr(doc, name)) for name in _COMPARE if getattr(doc, name) is not None]
+    if len(given) != 1:
+        raise ValueError(
+            f"signal `{doc.signal}` needs exactly one of {', '.join(f'`{n}`' for n in _COMPARE)}"
+        )
+    name, bound = given[0]
+    if not math.isfinite(bound):
+        raise ValueError(f"signal `{doc.signal}` is compared with `{bound}`; give a finite number")
+    return Compare(str(doc.signal), name, float(bound))
+
+
+def _compare(condition: Compare, signals: Mapping[str, Signal]) -> Verdict:
+    symbol, holds = _COMPARE[condition.comparison]
+    signal = signals.get(condition.signal)
+    if signal is None:
+        return Verdict(matched=False, because=f"{condition.signal} not measured", missing=(condition.signal,))
+    matched = holds(signal.value, condition.bound)
+    because = f"{condition.signal} {signal.value:.2f} {symbol} {condition.bound:.2f}"
+    strength = min(1.0, max(0.0, signal.value)) if matched else 0.0
+    return Verdict(matched, strength, because, signal.spans if matched else ())
+
+
+def _every(verdicts: list[Verdict]) -> Verdict:
+    matched = all(v.matched for v in verdicts)
+    shown = verdicts if matched else [v for v in verdicts if not v.matched]
+    return Verdict(
+        matched,
+        min(v.strength for v in verdicts) if matched else 0.0,
+        " and ".join(v.because for v in shown),
+        tuple(span for v in verdicts for span in v.spans) if matched else (),
+        tuple(name for v in verdicts for name in v.missing),
+    )
+
+
+def _some(verdicts: list[Verdict]) -> Verdict:
+    hits = [v for v in verdicts if v.matched]
+    return Verdict(
+        bool(hits),
+        max((v.strength for v in hits), default=0.0),
+        " or ".join(v.because for v in hits or verdicts),
+        tuple(span for v in hits for span in v.spans),
+        () if hits else tuple(name for v in verdicts for name in v.missing),
+    )

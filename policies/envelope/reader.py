@@ -1,0 +1,210 @@
+"""The reading of a conversation: turns in, newest first, the ask and the measures out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+
+from policies.envelope.conversation import ErrorLines, Tail
+from policies.envelope.document import EnvelopesDoc, parse
+from policies.envelope.housekeeping import SYSTEM_HEAD_CHARS, Housekeeping
+from policies.envelope.pasted import separate
+from policies.envelope.unwrap import Unwrapped, Unwrapper
+from policies.envelope.wording import Wording
+from policies.facts import Ask, AskSource, Conversation, Turn
+
+MAX_ASK_CHARS = 16_384
+"""A longer ask keeps its first three quarters and its last quarter of this many characters."""
+MAX_PLAN_CHARS = 4_000
+MAX_EVIDENCE_BLOCKS = 64
+TAIL_TURNS = 24
+TAIL_CHARS = 65_536
+_MIN_PLAN_CHARS = 40
+MEASURED_TURNS = 32
+"""How many of the newest turns are searched for failures."""
+_SEARCHED_CHARS = 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a decision needs to know of a conversation."""
+
+    ask: Ask
+    conversation: Conversation
+
+
+class Envelopes:
+    """The rules of `envelopes.yaml`, compiled; threads may share it."""
+
+    def __init__(self, doc: EnvelopesDoc, revision: str) -> None:
+        self.revision = revision
+        self.unwrapper = Unwrapper(doc.clients)
+        self.housekeeping = Housekeeping(doc.housekeeping)
+        self.wording = Wording(doc.wording)
+        self.errors = ErrorLines(doc.failures)
+        self.rote = tuple(start for c in doc.clients for start in c.replies_by_rote)
+        self._systems = [(phrase, c.name) for c in doc.clients for phrase in c.system]
+        self.client_of = lru_cache(maxsize=512)(self._find_client)
+        """Return the client whose own words stand in the beginning of a system prompt."""
+
+    @classmethod
+    def compile(cls, document: object) -> Envelopes:
+        """Return the compiled form of a parsed `envelopes.yaml`.
+
+        Raises:
+            ValueError: naming the YAML path of what is wrong, and what to do.
+        """
+        doc = parse(document)
+        canonical = msgspec.json.encode(doc, order="deterministic")
+        return cls(doc, hashlib.sha256(canonical).hexdigest()[:12])
+
+    def read(
+        self, turns: Iterable[Turn], *, message_count: int, has_tools: bool, system_head: str = ""
+    ) -> Reading:
+        """Find the newest human ask and measure the conversation; total over any turns.
+
+        `turns` come newest first and are pulled only as far as needed: to the ask, then at most
+        24 turns or 64 KiB on. `system_head` is the beginning of the system prompt (800 characters do).
+        """
+        walk = _Walk(self, system_head)
+        for turn in turns:
+            walk.see(turn)
+            if walk.is_done(turn):
+                break
+        return Reading(
+            ask=walk.ask(message_count=message_count, has_tools=has_tools),
+            conversation=walk.tail.measure(message_count),
+        )
+
+    def _find_client(self, head: str) -> str | None:
+        return next((client for phrase, client in self._systems if phrase in head), None)
+
+
+class _Walk:
+    """One walk from the newest turn back."""
+
+    def __init__(self, envelopes: Envelopes, system_head: str) -> None:
+        self.tail = Tail(envelopes.errors, envelopes.wording)
+        self._envelopes = envelopes
+        self._system_head = system_head[:SYSTEM_HEAD_CHARS]
+        self._client = envelopes.client_of(self._system_head)
+        self._newest: Unwrapped | None = None
+        self._human: Unwrapped | None = None
+        self._text = self._consent = self._plan = self._summary = ""
+        self._pasted: tuple[str, ...] = ()
+        self._turns = self._tail_turns = self._tail_chars = self._searched_chars = 0
+
+    def see(self, turn: Turn) -> None:
+        """Take in one turn."""
+        self._turns += 1
+        if turn.role == "user":
+            self._see_user(turn)
+        elif turn.role == "system":
+            self._see_system(turn)
+        elif turn.role == "assistant":
+            self._see_assistant(turn)
+        elif self._turns <= MEASURED_TURNS:
+            self.tail.add_results(turn.parts, failed=turn.tool_failed)
+
+    def is_done(self, turn: Turn) -> bool:
+        """Tell whether the ask is found and the tail behind it is long enough."""
+        if self._human is None and not self._plan:
+            return False
+        self._tail_turns += 1
+        self._tail_chars += sum(map(len, turn.parts))
+        return self._tail_turns > TAIL_TURNS or self._tail_chars > TAIL_CHARS
+
+    def ask(self, *, message_count: int, has_tools: bool) -> Ask:
+        """Return the ask among the turns seen."""
+        rule = self._housekeeping(message_count=message_count, has_tools=has_tools)
+        if rule is not None:
+            text = self._newest.text if self._newest else ""
+            return self._made(separate(text)[0], "housekeeping", housekeeping=rule)
+        if self._plan:
+            return self._made(self._plan, "approved_plan")
+        if self._human is not None:
+            return self._made(self._text, "user", evidence=(*self._pasted, *self._human.evidence))
+        text = self._consent or self._summary
+        return self._made(text, "user" if text else "none")
+
+    def _housekeeping(self, *, message_count: int, has_tools: bool) -> str | None:
+        """Return the rule of the newest user turn; where nobody typed, any block of the client may match."""
+        newest = self._newest or Unwrapped()
+        names = (
+            self._envelopes.housekeeping.name(
+                text.strip(), system_head=self._system_head, message_count=message_count, has_tools=has_tools
+            )
+            for text in (newest.unspoken or (newest.text,))
+        )
+        return next(filter(None, names), None)
+
+    def _made(
+        self, text: str, source: AskSource, *, evidence: Iterable[str] = (), housekeeping: str | None = None
+    ) -> Ask:
+        blocks = tuple(_encodable(block) for block in evidence)
+        return Ask(
+            text=_encodable(_clipped(text, MAX_ASK_CHARS)),
+            source=source,
+            client=self._client,
+            housekeeping=housekeeping,
+            evidence=blocks[:MAX_EVIDENCE_BLOCKS],
+        )
+
+    def _see_system(self, turn: Turn) -> None:
+        if not self._system_head and turn.parts:
+            self._system_head = turn.parts[0][:SYSTEM_HEAD_CHARS]
+            self._client = self._envelopes.client_of(self._system_head) or self._client
+
+    def _see_assistant(self, turn: Turn) -> None:
+        if self._turns <= MEASURED_TURNS:
+            self.tail.add_broken_calls(int(turn.tool_arguments_broken))
+        if not self._consent or self._plan or self._human is not None:
+            return
+        text = _clipped("\n".join(turn.parts), MAX_ASK_CHARS).strip()
+        if len(text) >= _MIN_PLAN_CHARS and not text.startswith(self._envelopes.rote):
+            self._plan = _clipped(separate(text)[0], MAX_PLAN_CHARS)
+
+    def _see_user(self, turn: Turn) -> None:
+        self._searched_chars += sum(map(len, turn.parts))
+        if self._searched_chars > _SEARCHED_CHARS and self._newest is not None:
+            return
+        user = self._envelopes.unwrapper.read(turn.parts, self._client)
+        self._client = self._client or user.client
+        self._newest = self._newest or user
+        self._summary = self._summary or user.summary
+        if self._turns <= MEASURED_TURNS and (user.results or user.broken_calls):
+            self.tail.add_results(user.results)
+            self.tail.add_broken_calls(user.broken_calls)
+        if user.text:
+            self._hear(user)
+
+    def _hear(self, user: Unwrapped) -> None:
+        """Take in a turn in which a person speaks."""
+        text, pasted = separate(user.text)
+        self.tail.add_human(text, (*pasted, *user.evidence))
+        if self._human is not None or self._plan:
+            return
+        if self._envelopes.wording.approves(text):
+            self._consent = self._consent or text
+        else:
+            self._human, self._text, self._pasted = user, text, pasted
+
+
+def _clipped(text: str, size: int) -> str:
+    """Return the text, or its first three quarters and last quarter of `size` characters."""
+    return text if len(text) <= size else f"{text[: size * 3 // 4]}\n{text[-(size // 4) :]}"
+
+
+def _encodable(text: str) -> str:
+    """Return the text with `?` for lone surrogates, so that everything downstream can encode it."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text

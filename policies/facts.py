@@ -1,0 +1,154 @@
+"""What a decision is made from: frozen values the shell gathers before `decide` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Tier = Literal["base", "premium"]
+Role = Literal["system", "user", "assistant", "tool"]
+Dialect = Literal["chat", "messages", "responses"]
+AskSource = Literal["user", "approved_plan", "housekeeping", "none"]
+RouteWish = Literal["premium", "base", "auto"]
+RewriteContract = Literal["auto-only", "floor-only", "rewrite-all"]
+HealthState = Literal["closed", "half_open", "open"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One speaker's contribution to a conversation, in any dialect.
+
+    `parts` are the text blocks in order. A message that mixes a human's text with tool results
+    reads as two turns: the results with role `tool`, the text with role `user`.
+    """
+
+    role: Role
+    parts: tuple[str, ...] = ()
+    tool_calls: tuple[str, ...] = ()
+    """Names of the tools an assistant turn called, in order."""
+    tool_arguments_broken: bool = False
+    """An assistant turn called a tool with arguments that are not a JSON object."""
+    tool_failed: bool = False
+    """A tool turn that the client itself marked as an error."""
+    images: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The newest human request, freed of what the client wrapped round it.
+
+    Findings point into `text` by character offsets. `evidence` holds pasted code, logs and files that
+    came with the ask: measured by signals that want code, never judged as the ask.
+    """
+
+    text: str
+    source: AskSource = "user"
+    client: str | None = None
+    """Name of the envelope that matched, e.g. `claude-code`; None for a bare prompt."""
+    housekeeping: str | None = None
+    """Name of the housekeeping rule that matched (title, summary, ...); None for real work."""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """How the work has been going, read from the turns since the ask and a bounded tail before it."""
+
+    message_count: int = 0
+    user_turns: int = 0
+    tool_failures: int = 0
+    """Tool results in the tail that report a failure."""
+    repeated_error: int = 0
+    """How often the most frequent error line recurs in the tail."""
+    broken_tool_calls: int = 0
+    reasks: int = 0
+    """Newest asks that repeat or complain about the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """Context the caller declares about the work; trusted only as far as the key's right says."""
+
+    service: str | None = None
+    environment: str | None = None
+    data_class: str | None = None
+    impact: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Everything known about one request that does not depend on the gateway's state."""
+
+    ask: Ask
+    dialect: Dialect = "chat"
+    model: str = "auto"
+    """What the client asked for, before aliases."""
+    pinned_deployments: tuple[str, ...] = ()
+    """Deployments the asked model names directly; empty when the model is routed by policy."""
+    route_wish: RouteWish | None = None
+    """`x-gateway-route`, already checked against the key's right."""
+    input_tokens: int = 0
+    """Upper bound of the prompt's tokens."""
+    max_output_tokens: int | None = None
+    choices: int = 1
+    """How many answers are asked for (`n`)."""
+    has_images: bool = False
+    has_tools: bool = False
+    conversation: Conversation = Conversation()
+    declared: Declared = Declared()
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetView:
+    """One money limit as it stood when the request came; nano-USD."""
+
+    scope: str
+    """`team:<id>` or `key:<id>`."""
+    limit_nano: int
+    spent_nano: int
+    reserved_nano: int
+    hard: bool = True
+
+    @property
+    def left_nano(self) -> int:
+        """What may still be promised; negative when overspent."""
+        return self.limit_nano - self.spent_nano - self.reserved_nano
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What is remembered of a conversation across requests."""
+
+    tier: Tier
+    turns_since_escalation: int
+    cached_tokens: int = 0
+    """Prompt tokens the last answering vendor is thought to hold in its cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What the caller's key allows, as far as deciding is concerned."""
+
+    team: str = ""
+    rewrite: RewriteContract = "auto-only"
+    allowed_models: frozenset[str] | None = None
+    """Model names this key may reach; None for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The gateway's state at decision time, with every nondeterminism made an argument."""
+
+    now: float
+    """Unix time in seconds."""
+    seed: int = 0
+    rights: Rights = Rights()
+    health: Mapping[str, HealthState] = field(default_factory=dict)
+    """By deployment id; absent means closed (healthy)."""
+    budgets: tuple[BudgetView, ...] = ()
+    session: Session | None = None
+    economy_threshold: float | None = None
+    """The team's current controller threshold; None where the pack's own applies."""

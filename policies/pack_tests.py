@@ -1,0 +1,97 @@
+"""Pack tests: asks and the verdict expected of them, as data beside the pack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from policies.engine import decide
+from policies.facts import Features, Snapshot, Tier, Turn
+from policies.policy import Policy
+from policies.verdicts import Decision
+from policies.yaml_lines import DocumentError, convert, read
+
+_TEST_INSTANT = 1_790_000_000.0
+"""A fixed instant late enough that every listed price is in force."""
+
+
+class TurnDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One turn of a conversation, oldest first."""
+
+    role: str
+    text: str
+
+
+class CaseDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An ask (or a whole conversation) and what must come of it."""
+
+    tier: Tier
+    ask: str | None = None
+    turns: list[TurnDoc] | None = None
+    triggers: list[str] | None = None
+    """Triggers that must fire; others may."""
+    not_triggers: list[str] = []
+    """Triggers that must not fire."""
+    name: str = ""
+
+
+class CasesDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A test file."""
+
+    cases: list[CaseDoc]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A case that did not come out as written."""
+
+    name: str
+    line: int | None
+    message: str
+
+
+def run_cases(text: str, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
+    """Return how many cases the file holds and those that failed; raise DocumentError for a bad file."""
+    document = read(text)
+    cases = convert(document, CasesDoc).cases
+    failures = tuple(
+        Failure(name=_name(case), line=document.line(f"$.cases[{index}]"), message=message)
+        for index, case in enumerate(cases)
+        for message in _complaints(case, policy)
+    )
+    return len(cases), failures
+
+
+def decide_case(case: CaseDoc, policy: Policy) -> Decision:
+    """Return the decision for a case; raise DocumentError when it has neither ask nor turns."""
+    turns = _turns(case)
+    reading = policy.envelopes.read(reversed(turns), message_count=len(turns), has_tools=False)
+    features = Features(ask=reading.ask, conversation=reading.conversation, input_tokens=1_000)
+    return decide(features, Snapshot(now=_TEST_INSTANT), policy)
+
+
+def _complaints(case: CaseDoc, policy: Policy) -> Iterator[str]:
+    decision = decide_case(case, policy)
+    fired = {finding.trigger for finding in decision.findings}
+    if decision.tier != case.tier:
+        yield f"expected tier {case.tier}, got {decision.tier} ({decision.reason})"
+    for trigger in case.triggers or ():
+        if trigger not in fired:
+            yield f"expected trigger {trigger} to fire; fired: {', '.join(sorted(fired)) or 'none'}"
+    for trigger in case.not_triggers:
+        if trigger in fired:
+            yield f"trigger {trigger} fired and should not have"
+
+
+def _turns(case: CaseDoc) -> list[Turn]:
+    if case.ask is not None:
+        return [Turn(role="user", parts=(case.ask,))]
+    if not case.turns:
+        raise DocumentError(f"case `{_name(case)}` has neither `ask` nor `turns`; give one")
+    return [msgspec.convert({"role": turn.role, "parts": (turn.text,)}, Turn) for turn in case.turns]
+
+
+def _name(case: CaseDoc) -> str:
+    return case.name or (case.ask or "conversation")[:60]

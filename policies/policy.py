@@ -1,0 +1,105 @@
+"""What a decision is made by: the compiled packs and the deployments they choose among."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.condition import Condition
+from policies.envelope import Envelopes
+from policies.escalation_triggers.base import SignalSource
+from policies.facts import Dialect, Tier
+from policies.pricing import ModelCard, PriceTable
+from policies.verdicts import Retry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A provider's model we can send to, as far as deciding needs to know it."""
+
+    id: str
+    model_name: str
+    """The configured name clients may ask for; several deployments can share it."""
+    provider: str
+    model: str
+    """The vendor's own model name."""
+    dialects: tuple[Dialect, ...]
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Every deployment, the tiers they form, and the price table in force."""
+
+    deployments: Mapping[str, Deployment]
+    tiers: Mapping[Tier, tuple[str, ...]]
+    """Deployment ids in order of preference."""
+    fallbacks: Mapping[str, tuple[str, ...]]
+    """By model name: the deployments a pinned request may fall back to."""
+    prices: PriceTable
+    retry: Retry = Retry()
+
+    def named(self, model_name: str) -> tuple[str, ...]:
+        """Return the ids of the deployments configured under `model_name`."""
+        return tuple(d.id for d in self.deployments.values() if d.model_name == model_name)
+
+    def tier_of(self, deployment: str) -> Tier:
+        """Return the tier that lists a deployment; one in no tier counts as base."""
+        return "premium" if deployment in self.tiers["premium"] else "base"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A declared test over signals; firing may demand a floor."""
+
+    id: str
+    kind: str
+    when: Condition
+    reason: str
+    layer: str
+    priority: int = 0
+    floor: Tier | None = None
+    locked: bool = False
+    """A later pack may not weaken or remove it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Economy:
+    """When expected gain alone justifies the premium model."""
+
+    enabled: bool = True
+    score: str = "detector.gain"
+    """The signal that ranks requests by expected gain."""
+    threshold: float = 0.6
+    target_share: float | None = None
+    """Share of judged requests the controller lets through; None keeps the threshold fixed."""
+    expected_output_tokens: int = 700
+    """Assumed for showing the price of alternatives when the client set no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Which way a request may move when a whole tier fails."""
+
+    base_to_premium: bool = True
+    premium_to_base: bool = True
+    floor_may_fall: bool = False
+    """Whether a request held at premium by a floor may run on base when premium is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Compiled packs over a fleet: everything `decide` needs that is not a fact of the request."""
+
+    revision: str
+    """Content hash of the packs, the envelopes and the detector."""
+    triggers: tuple[Trigger, ...]
+    """By descending priority, then id."""
+    sources: tuple[SignalSource, ...]
+    envelopes: Envelopes
+    economy: Economy
+    fallback: Fallback
+    fleet: Fleet
+    sticky_turns: int = 0
+    housekeeping_tier: Tier = "base"
+    default_tier: Tier = "base"

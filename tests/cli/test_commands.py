@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import COMMANDS, gateway
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(gateway, list(arguments), input=stdin)
+
+    return invoke
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(run: Run, name: str) -> None:
+    """Each listed command exists and has help."""
+    result = run(name, "--help")
+
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+
+
+def test_key_is_shown_once(run: Run, tmp_path: Path) -> None:
+    """A created key is printed; no list and no file of the store holds it."""
+    assert run("teams", "create", "payments").exit_code == 0
+    created = json.loads(run("keys", "create", "--team", "payments", "--name", "ci", "--json").stdout)
+
+    listed = run("keys", "list")
+    secret = created["secret"]
+    assert secret.startswith("sk-gw-")
+    assert f"...{secret[-4:]}" in listed.output
+    assert secret not in listed.output
+    assert all(secret.encode() not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
+def test_revoked_key_is_gone(run: Run) -> None:
+    """A revoked key is no longer listed."""
+    run("teams", "create", "payments")
+    created = json.loads(run("keys", "create", "--team", "payments", "--json").stdout)
+
+    assert run("keys", "revoke", created["key"]["id"]).exit_code == 0
+    assert created["key"]["id"] not in run("keys", "list").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("keys", "create", "--team", "nobody"), "nobody"),
+        (("keys", "revoke", "key_unknown"), "key_unknown"),
+        (("teams", "create", "x", "--budget-usd", "-3"), "no amount of money"),
+        (("teams", "create", "x", "--budget-usd", "NaN"), "no amount of money"),
+        (("teams", "create", "x", "--time-zone", "Mars/Olympus"), "Mars/Olympus"),
+        (("report", "costs", "--since", "soon"), "no day or instant"),
+        (("explain", "--config", "nowhere.yaml", "hi"), "no such file"),
+    ],
+)
+def test_bad_input_ends_in_one_line(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    """A mistake is told in one line and exit code 1, never a traceback."""
+    result = run(*arguments)
+
+    assert result.exit_code == 1
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+def test_explain_names_trigger_and_words(run: Run) -> None:
+    """Critical work is explained by trigger, place and price."""
+    result = run("explain", "Fix the SQL injection in the login form and review the session tokens")
+
+    assert "Routed to premium because a critical trigger fired: critical_security" in result.output
+    assert "sql injection@8-21" in result.output
+    assert "premium claude-opus-4-1: about $" in result.output
+
+
+def test_score_keeps_order_and_count(run: Run) -> None:
+    """One line out per line in, in order, for texts and requests alike."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Fix a typo in the README"}]}
+    lines = [{"id": "a", "text": "hello"}, {"id": "b", "request": body}]
+
+    result = run("score", stdin="\n".join(map(json.dumps, lines)))
+
+    scored = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [item["id"] for item in scored] == ["a", "b"]
+    assert scored[1]["ask"] == "Fix a typo in the README"
+    assert set(scored[0]["signals"]) >= {"security", "hard", "routine"}
+
+
+def test_empty_report_has_totals(run: Run) -> None:
+    """A gateway nobody used reports zeros, not an error."""
+    report = json.loads(run("report", "costs", "--format", "json").stdout)
+
+    assert report["total"]["cost_usd"] == "0.000000000"
+
+
+def test_pack_tests_pass(run: Run) -> None:
+    """The built-in packs pass the tests beside them."""
+    result = run("policy", "test")
+
+    assert result.exit_code == 0, result.output
+    assert "0 failed" in result.output
+
+
+def test_failing_pack_test_fails(run: Run, tmp_path: Path) -> None:
+    """A case that does not hold is shown with its line, and the exit code says so."""
+    pack = "pack: mine\neconomy: {enabled: false}\n"
+    (tmp_path / "mine.yaml").write_text(pack, encoding="utf-8")
+    (tmp_path / "mine.test.yaml").write_text("cases:\n  - {ask: hello, tier: premium}\n", encoding="utf-8")
+
+    result = run("policy", "test", "mine.yaml")
+
+    assert result.exit_code == 1
+    assert "mine.test.yaml:2: hello: expected tier premium, got base" in result.output

@@ -1,0 +1,74 @@
+"""The tables and their migrations, on every database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+import gateway.stores.migrations
+from gateway.errors import ConfigError, GatewayError
+from gateway.stores import schema
+from gateway.stores.database import Database, create_tables, upgrade
+
+MakeUrl = Callable[[], str]
+
+
+def test_migrations_equal_tables(make_url: MakeUrl) -> None:
+    """Making all tables at once gives what the migrations give."""
+    made, migrated = Database(make_url()), Database(make_url())
+    made.run_here(create_tables)
+    migrated.run_here(upgrade)
+    described = [_describe(database) for database in (made, migrated)]
+    assert described[0] == described[1]
+    with migrated.engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    made.close()
+    migrated.close()
+
+
+def test_head_is_known(make_url: MakeUrl) -> None:
+    """The revision the code expects is the newest migration; a database from the future is refused."""
+    scripts = ScriptDirectory(str(Path(gateway.stores.migrations.__file__).parent))
+    assert scripts.get_current_head() == schema.REVISION
+    database = Database(make_url())
+    database.migrate()
+    with database.engine.begin() as connection:
+        connection.execute(schema.alembic_version.update().values(version_num="9999"))
+    with pytest.raises(ConfigError, match="newer version"):
+        database.migrate()
+    database.close()
+
+
+def test_failed_migration_leaves_nothing(make_url: MakeUrl) -> None:
+    """A migration that fails half-way is undone as a whole."""
+    database = Database(make_url())
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE requests (id INTEGER)"))
+    with pytest.raises(GatewayError):
+        database.migrate()
+    with database.engine.begin() as connection:
+        assert inspect(connection).get_table_names() == ["requests"]
+    database.close()
+
+
+def _describe(database: Database) -> str:
+    """Describe every table as the database itself sees it."""
+    seen = inspect(database.engine)
+    tables = {
+        name: (
+            seen.get_columns(name),
+            seen.get_pk_constraint(name),
+            sorted(seen.get_indexes(name), key=str),
+            sorted(seen.get_unique_constraints(name), key=str),
+            sorted(seen.get_foreign_keys(name), key=str),
+        )
+        for name in seen.get_table_names()
+    }
+    return json.dumps(tables, default=str, sort_keys=True, indent=1)

@@ -1,0 +1,1 @@
+"""Train the learnt detector: `python -m tools.train --data DIR`."""
