@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import structlog
 from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.dispatcher import Delivery
-from gateway.errors import Internal
+from gateway.errors import GatewayError, Internal
 from gateway.exchange import Exchange, Fault, TransportFailure
 from gateway.failures import fault_error
 from gateway.headers import decision_headers, receipt_headers, vendor_headers
@@ -79,28 +80,27 @@ async def send_stream(delivering: Delivering, clock: Clock) -> web.StreamRespons
         raise Internal("a stream was expected; see the log by the request id")
     response = web.StreamResponse(headers=delivering.headers() | {"cache-control": "no-cache"})
     response.content_type = "text/event-stream"
-    ended = False
+    booked = False
     try:
         await response.prepare(delivering.http)
-        account = delivering.account
-        account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
+        delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
         await response.write(delivery.head)
-        fault = await _relay(response, delivery, relay)
+        fault = await _relay(response, delivering, relay)
         delivering.book("ok" if fault is None else fault.kind)
-        ended = True
-        await delivering.close(account, "ok" if fault is None else "failed", _OK)
-        await response.write(_ending(delivering, relay, fault))
+        booked = True
+        await response.write(await _close_books(delivering, relay, fault))
         await response.write_eof()
     finally:
-        if not ended:
+        if not booked:
+            relay.close()  # lets it estimate from what the vendor had counted so far
             delivering.book("cancelled")
         await delivery.reply.close()
     return response
 
 
-async def _relay(response: web.StreamResponse, delivery: Delivery, relay: Relay) -> Fault | None:
+async def _relay(response: web.StreamResponse, delivering: Delivering, relay: Relay) -> Fault | None:
     """Carry the rest of the stream over; return what went wrong with it, None when it is complete."""
-    stream = delivery.stream
+    stream = delivering.delivery.stream
     if stream is None:
         return relay.fault
     try:
@@ -110,15 +110,27 @@ async def _relay(response: web.StreamResponse, delivery: Delivery, relay: Relay)
                 await response.write(out)
             if relay.fault is not None:
                 return relay.fault
+        relay.close()
     except TransportFailure as failure:
+        relay.close()
         return Fault(kind=failure.kind, message=str(failure))
-    relay.close()
+    except ConnectionError:
+        raise  # the client has left
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not end a stream silently
+        structlog.get_logger("gateway").exception("relay_failed", request_id=delivering.exchange.id)
+        return Fault(kind="garbled", message=f"the relay failed: {type(error).__name__}")
     return relay.fault
 
 
-def _ending(delivering: Delivering, relay: Relay, fault: Fault | None) -> bytes:
+async def _close_books(delivering: Delivering, relay: Relay, fault: Fault | None) -> bytes:
+    """Write the books, then return the ending the client may see; without books there is no clean end."""
+    exchange, codec = delivering.exchange, delivering.codec
+    try:
+        await delivering.close(delivering.account, "ok" if fault is None else "failed", _OK)
+    except GatewayError as error:
+        return codec.error_event(error, exchange.id)
     if fault is not None:
-        error = fault_error(fault, delivering.delivery.deployment.model_name)
-        return delivering.codec.error_event(error, delivering.exchange.id)
+        broken = fault_error(fault, delivering.delivery.deployment.model_name)
+        return codec.error_event(broken, exchange.id)
     receipt = delivering.account.receipt
     return relay.finish(None if receipt is None else receipt.members())

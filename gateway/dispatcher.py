@@ -24,6 +24,7 @@ from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, 
 MAX_ERROR_BYTES = 256 * 1024
 """How much of a vendor's error body is read."""
 _OK = 200
+_KEY_HEADERS = ("authorization", "x-api-key")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +53,17 @@ class Routes:
     upstreams: Mapping[str, Upstream]
     """By transport name."""
     bridges: Bridges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sendable:
+    """One attempt, translated and addressed."""
+
+    deployment: Deployment
+    dialect: Dialect
+    bridge: Bridge
+    upstream: Upstream
+    call: Call
 
 
 class Observer(Protocol):
@@ -111,27 +123,38 @@ class Dispatcher:
 
     async def _attempt(self, run: _Run, candidate: Candidate) -> Delivery | None:
         """Make one attempt, append its outcome, and return it if it can be delivered."""
-        deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
         started_s = self._elapsed(run.exchange)
         try:
-            call, bridge, dialect = self._prepare(run.exchange, deployment)
+            sendable = self._prepare(run.exchange, candidate)
             await run.account.cover(candidate)
         except (BudgetExceeded, Unsupported) as error:
             run.error = error
             kind: OutcomeKind = "budget" if isinstance(error, BudgetExceeded) else "unsupported"
             self._outcome(run, candidate, Fault(kind=kind, message=error.message))
             return None
+        delivery: Delivery | None = None
         try:
-            return await self._exchange(run, candidate, call, bridge, dialect, started_s)
-        except asyncio.CancelledError:
-            run.account.book(Attempted(candidate=candidate, outcome="cancelled", started_s=started_s))
-            raise
+            reply = await sendable.upstream.send(sendable.call)
+            delivery = Delivery(
+                candidate=candidate, deployment=sendable.deployment, reply=reply, started_s=started_s
+            )
+            fault = await self._receive(run.exchange, delivery, sendable)
         except TransportFailure as failure:
             fault = Fault(kind=failure.kind, message=str(failure))
-            self._fail(run, Attempted(candidate=candidate, outcome=fault.kind, started_s=started_s), fault)
-            return None
+        except BaseException as error:
+            # a vendor that was called may charge for it, whatever became of the answer here
+            left = isinstance(error, asyncio.CancelledError)
+            run.account.book(_attempted(candidate, started_s, "cancelled" if left else "garbled", delivery))
+            raise
+        if fault is None:
+            self._outcome(run, candidate, Fault(kind="ok", message="", status=_OK))
+            return delivery
+        run.account.book(_attempted(candidate, started_s, fault.kind, delivery, fault.status))
+        self._outcome(run, candidate, replace(fault, message=_masked(fault.message, sendable.call)))
+        return None
 
-    def _prepare(self, exchange: Exchange, deployment: Deployment) -> tuple[Call, Bridge, Dialect]:
+    def _prepare(self, exchange: Exchange, candidate: Candidate) -> _Sendable:
+        deployment = exchange.policy.fleet.deployments[candidate.deployment]
         client: Dialect = exchange.request.dialect
         dialect = client if client in deployment.dialects else deployment.dialects[0]
         endpoint = self._routes.endpoints[deployment.id][dialect]
@@ -153,34 +176,26 @@ class Dispatcher:
             stream=exchange.request.stream,
             timeouts=timeouts if left_s > timeouts.total_s else replace(timeouts, total_s=max(0.001, left_s)),
         )
-        return call, bridge, dialect
+        upstream = self._routes.upstreams[endpoint.transport]
+        return _Sendable(deployment=deployment, dialect=dialect, bridge=bridge, upstream=upstream, call=call)
 
-    async def _exchange(
-        self, run: _Run, candidate: Candidate, call: Call, bridge: Bridge, dialect: Dialect, started_s: float
-    ) -> Delivery | None:
-        endpoint = self._routes.endpoints[candidate.deployment][dialect]
-        reply = await self._routes.upstreams[endpoint.transport].send(call)
-        deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
-        delivery = Delivery(candidate=candidate, deployment=deployment, reply=reply, started_s=started_s)
-        kept = False
+    async def _receive(self, exchange: Exchange, delivery: Delivery, sendable: _Sendable) -> Fault | None:
+        """Read as much as tells a good answer from a bad one; the reply stays open only for a good stream."""
+        reply, bridge = delivery.reply, sendable.bridge
+        is_streaming = False
         try:
             if reply.status != _OK:
-                fault: Fault | None = await self._read_fault(delivery, dialect)
-            elif call.stream:
-                fault = await _peek(delivery, bridge.relay(run.exchange.request))
-            else:
+                return await self._read_fault(delivery, sendable.dialect)
+            if not sendable.call.stream:
                 body = await reply.read(self._max_answer_bytes)
-                delivery.answer = bridge.answer(run.exchange.request, body)
-                fault = delivery.answer.fault
-            kept = fault is None
+                delivery.answer = bridge.answer(exchange.request, body)
+                return delivery.answer.fault
+            fault = await _peek(delivery, bridge.relay(exchange.request))
+            is_streaming = fault is None
+            return fault
         finally:
-            if not kept or delivery.answer is not None:
+            if not is_streaming:
                 await reply.close()
-        if fault is None:
-            self._outcome(run, candidate, Fault(kind="ok", message="", status=_OK))
-            return delivery
-        self._fail(run, _attempted(delivery, fault), fault)
-        return None
 
     async def _read_fault(self, delivery: Delivery, dialect: Dialect) -> Fault:
         reply = delivery.reply
@@ -193,10 +208,6 @@ class Dispatcher:
             body=body,
             now=self._clock.now(),
         )
-
-    def _fail(self, run: _Run, attempted: Attempted, fault: Fault) -> None:
-        run.account.book(attempted)
-        self._outcome(run, attempted.candidate, fault)
 
     def _outcome(self, run: _Run, candidate: Candidate, fault: Fault) -> None:
         outcome = Outcome(
@@ -230,13 +241,32 @@ async def _peek(delivery: Delivery, relay: Relay) -> Fault | None:
     return relay.fault
 
 
-def _attempted(delivery: Delivery, fault: Fault) -> Attempted:
-    relay, answer = delivery.relay, delivery.answer
+def _attempted(
+    candidate: Candidate,
+    started_s: float,
+    outcome: OutcomeKind,
+    delivery: Delivery | None,
+    status: int | None = None,
+) -> Attempted:
+    """Return what is known of an attempt that shall not be shown to the client."""
+    relay = delivery.relay if delivery else None
+    answer = delivery.answer if delivery else None
+    if relay is not None:
+        relay.close()  # lets it estimate from what the vendor had counted so far
     return Attempted(
-        candidate=delivery.candidate,
-        outcome=fault.kind,
-        started_s=delivery.started_s,
+        candidate=candidate,
+        outcome=outcome,
+        started_s=started_s,
         usage=relay.usage if relay else answer.usage if answer else None,
-        status=fault.status or delivery.reply.status,
+        status=status or (delivery.reply.status if delivery else None),
         delivered_tokens=relay.delivered_tokens if relay else 0,
     )
+
+
+def _masked(message: str, call: Call) -> str:
+    """Return a vendor's words without our key, should it have repeated it."""
+    for name in _KEY_HEADERS:
+        key = call.headers.get(name, "").removeprefix("Bearer ")
+        if key:
+            message = message.replace(key, "[redacted]")
+    return message

@@ -5,7 +5,7 @@ GatewayError
 │  ├─ InvalidRequest 400        ├─ ContextTooLong 400  ├─ Unsupported 400
 │  ├─ Unauthenticated 401       ├─ Forbidden 403 (PolicyDenied 403)
 │  ├─ NotFound 404 (ModelNotFound 404)   ├─ MethodNotAllowed 405
-│  ├─ Conflict 409              ├─ PayloadTooLarge 413
+│  ├─ Conflict 409              ├─ PreconditionFailed 412  ├─ PayloadTooLarge 413
 │  └─ LimitExceeded 429         (RateLimited 429, BudgetExceeded 429)
 ├─ UpstreamError                the vendor failed and the plan gave up
 │  ├─ UpstreamRejected 400      the vendor refused the request itself; its own 4xx
@@ -124,6 +124,13 @@ class Conflict(ClientError):
 
     status = 409
     code = "conflict"
+
+
+class PreconditionFailed(ClientError):
+    """The record is no longer at the version that `If-Match` names."""
+
+    status = 412
+    code = "precondition_failed"
 
 
 class PayloadTooLarge(ClientError):

@@ -144,7 +144,7 @@ def session_id(request: ChatRequest, headers: Mapping[str, str]) -> str:
     """Return the conversation's id: what the client says, else a digest of how the conversation began."""
     for name in SESSION_HEADERS:
         if value := headers.get(name):
-            return value[:MAX_SESSION_CHARS]
+            return value.encode("ascii", "backslashreplace").decode()[:MAX_SESSION_CHARS]
     digest = hashlib.blake2b(digest_size=12)
     for part in (request.system, *request.messages[:2]):
         if part is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.exchange import Exchange
-from gateway.ledger import Receipt
+from gateway.ledger import Account, Receipt
 from policies.engine import ascii_clause
 from policies.pricing import usd
 
@@ -31,6 +31,17 @@ def decision_headers(exchange: Exchange, *, model: str, deployment: str, attempt
     if decision.below_floor:
         headers["x-gateway-below-floor"] = "true"
     return headers
+
+
+def failure_headers(account: Account, receipt: Receipt) -> dict[str, str]:
+    """Return the headers of an error that came after attempts were made."""
+    last = account.attempts[-1] if account.attempts else None
+    return decision_headers(
+        account.exchange,
+        model=last.model if last else "",
+        deployment=last.deployment if last else "",
+        attempts=len(account.attempts),
+    ) | receipt_headers(receipt)
 
 
 def receipt_headers(receipt: Receipt) -> dict[str, str]:

@@ -39,7 +39,7 @@ FREE_OUTCOMES: frozenset[OutcomeKind] = frozenset(
         "budget",
     }
 )
-"""Outcomes vendors do not charge for; after any other one without a count, usage is estimated."""
+"""Outcomes vendors do not charge for before the first token; otherwise a missing count is estimated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,7 @@ class Account:
 
     def _estimate(self, attempted: Attempted) -> Usage:
         """Return what an attempt without the vendor's count is taken to have used."""
-        if attempted.outcome in FREE_OUTCOMES:
+        if attempted.outcome in FREE_OUTCOMES and not attempted.delivered_tokens:
             return _NO_USAGE
         return Usage(
             input_tokens=self.exchange.features.input_tokens * 3 // 4,

@@ -16,10 +16,12 @@ from gateway.dispatcher import Dispatcher
 from gateway.errors import GatewayError, Internal, ModelNotFound
 from gateway.exchange import ChatRequest, Exchange, Principal
 from gateway.failures import denial_error
+from gateway.headers import failure_headers
+from gateway.intake import read_body
 from gateway.keyring import Caller
 from gateway.ledger import Account, Ledger
 from gateway.policy_source import PolicySource
-from gateway.scope import SCOPE, RequestScope
+from gateway.scope import DECIDED, SCOPE, RequestScope
 from gateway.stores.base import RequestStatus, StateStore
 from gateway.stores.sessions import SessionMemory
 from gateway.telemetry import Telemetry
@@ -56,7 +58,7 @@ class Pipeline:
     async def serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
         """Decide, forward and book one request; raise GatewayError for what cannot be served."""
         parts = self._parts
-        request = codec.parse_request(await http.read())
+        request = codec.parse_request(await read_body(http))
         exchange = self.decide(request, http.headers, caller, codec, http[SCOPE])
         if exchange.decision.denial is not None:
             raise denial_error(exchange.decision.denial)
@@ -69,6 +71,8 @@ class Pipeline:
             raise
         except GatewayError as error:
             await self._close(account, "failed", error.http_status)
+            if account.receipt is not None:
+                http[DECIDED] = failure_headers(account, account.receipt)
             raise
         except Exception:
             await self._close(account, "failed", Internal.status)

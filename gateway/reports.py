@@ -120,6 +120,14 @@ def build_report(kind: Kind, query: ReportQuery, lines: Sequence[ReportLine], to
     )
 
 
+def with_names(lines: Sequence[ReportLine], names: Mapping[str, str]) -> list[ReportLine]:
+    """Return the lines with team and key ids replaced by what people call them, where that is known."""
+    return [
+        msgspec.structs.replace(line, group={g: names.get(value, value) for g, value in line.group.items()})
+        for line in lines
+    ]
+
+
 class _Raw(msgspec.Struct, frozen=True):
     kind: Kind
     since: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -18,3 +19,5 @@ class RequestScope:
 
 
 SCOPE = web.RequestKey("scope", RequestScope)
+DECIDED = web.RequestKey("decided", Mapping[str, str])
+"""Headers about the decision, for an error that comes after it was made and booked."""

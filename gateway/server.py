@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 
 import structlog
 import uvloop
 from aiohttp import web
 
 from gateway.app import build_app
+from gateway.clock import new_id
 from gateway.config_file import Configuration
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
 from gateway.telemetry import configure_logging
+from gateway.wire.openai_chat import OpenAIChat
 
 BACKLOG = 2048
 _MAX_HEADERS = 64 * 1024
+_KEEP_ALIVE_S = 75.0
+"""More than the idle time of common proxies, so that it is they who close."""
 
 
 def serve(configuration: Configuration, *, host: str | None, port: int | None, workers: int | None) -> None:
@@ -58,19 +63,81 @@ async def _start_on(configuration: Configuration, listening: socket.socket) -> w
     runner = web.AppRunner(
         build_app(configuration),
         handler_cancellation=True,  # a client that leaves cancels its upstream call at once
-        access_log=None,
         shutdown_timeout=configuration.settings.server.drain_seconds,
-        max_line_size=_MAX_HEADERS,
-        max_field_size=_MAX_HEADERS,
     )
     try:
         await runner.setup()
-        await web.SockSite(runner, listening, backlog=BACKLOG).start()
+        await _Site(runner, listening).start()
     except BaseException:
         listening.close()
         await runner.cleanup()
         raise
     return runner
+
+
+class _Site(web.BaseSite):
+    """One listening socket whose connections answer even what is no HTTP in the API's own shape."""
+
+    def __init__(self, runner: web.AppRunner, listening: socket.socket) -> None:
+        super().__init__(runner)
+        self._listening = listening
+
+    @property
+    def name(self) -> str:
+        """Return the URL."""
+        return _url(self._listening)
+
+    async def start(self) -> None:
+        """Accept connections."""
+        await super().start()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._converse, sock=self._listening, backlog=BACKLOG)
+
+    def _converse(self) -> Conversation:
+        server = self._runner.server
+        if server is None:
+            raise ConnectionAbortedError("the gateway is stopping")
+        return Conversation(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # the way to say there is none
+            auto_decompress=False,  # bodies are expanded within bounds, after authentication
+            keepalive_timeout=_KEEP_ALIVE_S,
+            max_line_size=_MAX_HEADERS,
+            max_field_size=_MAX_HEADERS,
+        )
+
+
+class Conversation(web.RequestHandler):
+    """One client connection; malformed HTTP is refused as JSON and never quoted: it may hold a key."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - quotes the request
+    ) -> web.StreamResponse:
+        """Return the answer to what no route has seen, and end the connection."""
+        if request.writer.output_size:
+            raise ConnectionError("an answer has begun; it can only be cut")
+        error: GatewayError = InvalidRequest(
+            "this is not well-formed HTTP/1.1, or its headers are too long", status=status
+        )
+        if status >= Internal.status:
+            structlog.get_logger("gateway").error("internal_error", exc_info=exc)
+            error = Internal("internal error; see the gateway's log")
+        request_id = new_id("req", time.time())
+        response = web.Response(
+            status=error.http_status,
+            body=OpenAIChat().error_body(error, request_id),
+            headers={"x-request-id": request_id},
+            content_type="application/json",
+        )
+        response.force_close()
+        return response
 
 
 def _listen(host: str, port: int) -> socket.socket:

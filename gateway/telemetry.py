@@ -11,12 +11,17 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from gateway.errors import GatewayError
 from gateway.exchange import Exchange
 from gateway.ledger import Receipt
 from gateway.settings import LogSettings
 from policies.verdicts import Outcome
 
-_SECRET = re.compile(r"(?:sk|gw|pk|key)-[A-Za-z0-9_-]{8,}|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
+_SECRET = re.compile(
+    r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(?:sk|gw|pk|key)-[A-Za-z0-9_-]{8,}"
+    r"|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{8,}"
+)
+"""Also right after an escaped line end, where the letter before is none of the text's."""
 _REDACTED = "[redacted]"
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -62,7 +67,7 @@ class Telemetry:
         )
         self._refusals = Counter(
             "gateway_refusals",
-            "Requests refused before any attempt, by error code.",
+            "Requests answered with an error, by its code.",
             ["code"],
             registry=registry,
         )
@@ -82,9 +87,18 @@ class Telemetry:
             message=outcome.message,
         )
 
-    def refused(self, code: str) -> None:
-        """Note a request turned away before it cost anything."""
+    def refused(self, request_id: str, error: GatewayError) -> None:
+        """Note a request that was answered with an error; the caller's part of it and the operator's."""
+        code = error.code or error.type
         self._refusals.labels(code).inc()
+        self.log.info(
+            "refused",
+            request_id=request_id,
+            status=error.http_status,
+            code=code,
+            message=error.message,
+            detail=error.detail,
+        )
 
     def served(
         self, exchange: Exchange, receipt: Receipt, *, model: str, status: str, seconds: float
@@ -124,12 +138,18 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
-def redact(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Replace anything that looks like a key or bearer token in any text of the event."""
-    for name, value in event.items():
-        if isinstance(value, str) and ("-" in value or " " in value):
-            event[name] = _SECRET.sub(_REDACTED, value)
-    return event
+def redact(text: str) -> str:
+    """Return `text` with whatever looks like a key or bearer token replaced."""
+    return _SECRET.sub(_REDACTED, text)
+
+
+def redacting(renderer: Processor) -> Processor:
+    """Return the renderer with its whole line redacted, tracebacks included."""
+
+    def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        return redact(str(renderer(logger, name, event)))
+
+    return render
 
 
 def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> None:
@@ -139,7 +159,6 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([_TRACEBACKS] if settings.format == "json" else []),
-        redact,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer()
@@ -150,7 +169,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     )
     level = getattr(logging, settings.level.upper())
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, redacting(renderer)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,

@@ -49,6 +49,11 @@ class Guarded:
     handler: GuardedHandler
     scope: Scope
     summary: str
+    query: object = None
+    """The type the query string is read into; likewise the body, and what is answered. None: not declared."""
+    body: object = None
+    answer: object = None
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

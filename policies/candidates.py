@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from policies.facts import Features, Snapshot
-from policies.policy import Deployment, Policy
+from policies.policy import Deployment, Fallback, Policy
 from policies.pricing import Price, Usage, cost_nano, worst_case_nano
-from policies.verdicts import Alternative, Candidate, Decision, Denial, Dropped
+from policies.verdicts import Alternative, Candidate, Decision, Denial, DenialCode, Dropped
 
-_CONTEXT_SAFETY = (3, 4)
+_REAL_SHARE = (3, 4)
 """`input_tokens` is an upper bound; three quarters of it is still above what real text needs, and a
 vendor that overflows all the same is an outcome the plan knows."""
+
+_TELLING: Sequence[DenialCode] = (
+    "no_deployment",
+    "context_length_exceeded",
+    "unsupported",
+    "policy_denied",
+)
+"""Denial codes by how much they tell the caller of a request that met several obstacles."""
 
 
 def with_candidates(
@@ -24,16 +32,18 @@ def with_candidates(
     day = _price_day(snapshot)
     candidates: list[Candidate] = []
     dropped: list[Dropped] = []
+    obstacles: list[Denial] = []
     for deployment_id in _ordered(draft, pinned, policy):
-        deployment = fleet.deployments[deployment_id]
-        tier = fleet.tier_of(deployment_id)
-        reason = _obstacle(deployment, features, snapshot)
+        deployment, tier = fleet.deployments[deployment_id], fleet.tier_of(deployment_id)
         price = deployment.card.price_on(day)
-        if reason is None and price is not None:
+        obstacle = _obstacle(deployment, features, snapshot)
+        if obstacle is None and price is not None:
             worst = _worst_case(features, deployment, price)
             candidates.append(Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst))
-        else:
-            dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=reason or "no price in force"))
+            continue
+        obstacle = obstacle or Denial(code="no_deployment", reason=f"{deployment.model_name} has no price")
+        obstacles.append(obstacle)
+        dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=obstacle.reason))
     decision = replace(
         draft,
         candidates=tuple(candidates),
@@ -41,69 +51,87 @@ def with_candidates(
         alternatives=tuple(_alternatives(features, policy, day)),
     )
     if not candidates:
-        return replace(decision, denial=_denial(dropped))
-    if candidates[0].tier != draft.tier:
-        return replace(
-            decision, tier=candidates[0].tier, ground="guard", reason=f"{draft.tier}: {dropped[0].reason}"
-        )
-    return decision
+        return replace(decision, denial=_denial(obstacles))
+    return decision if candidates[0].tier == draft.tier else _moved(decision)
 
 
-def _ordered(draft: Decision, pinned: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
-    """Return deployment ids in the order they may be tried, without repeats."""
-    fleet, rule = policy.fleet, policy.fallback
-    if pinned:
-        name = fleet.deployments[pinned[0]].model_name
-        return tuple(dict.fromkeys((*pinned, *fleet.fallbacks.get(name, ()))))
-    base, premium = fleet.tiers["base"], fleet.tiers["premium"]
-    if draft.tier == "base":
-        return (*base, *(premium if rule.base_to_premium else ()))
-    may_fall = rule.floor_may_fall if draft.floor == "premium" else rule.premium_to_base
-    return (*premium, *(base if may_fall else ()))
-
-
-def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) -> str | None:
-    """Return why a deployment cannot serve this request now, None when it can."""
-    card, rights = deployment.card, snapshot.rights
-    needed = features.input_tokens * _CONTEXT_SAFETY[0] // _CONTEXT_SAFETY[1]
-    if rights.allowed_models is not None and deployment.model_name not in rights.allowed_models:
-        return f"{deployment.model_name} is not allowed for this key"
-    if snapshot.health.get(deployment.id) == "open":
-        return f"{deployment.model_name} is cooling down after failures"
-    if features.has_images and not card.images:
-        return f"{deployment.model_name} takes no images"
-    if features.has_tools and not card.tools:
-        return f"{deployment.model_name} takes no tools"
-    if needed > card.context_window:
-        return f"{needed} tokens exceed the context window of {deployment.model_name} ({card.context_window})"
-    return None
-
-
-def _denial(dropped: list[Dropped]) -> Denial:
-    """Return the refusal that tells the caller most, from why everything was dropped."""
-    reasons = "; ".join(dict.fromkeys(d.reason for d in dropped)) or "no deployment is configured"
-    if any("context window" in d.reason for d in dropped):
-        return Denial(code="context_length_exceeded", reason=reasons)
-    if any("takes no" in d.reason for d in dropped):
-        return Denial(code="unsupported", reason=reasons)
-    if any("not allowed" in d.reason for d in dropped):
-        return Denial(code="policy_denied", reason=reasons)
-    return Denial(code="no_deployment", reason=reasons)
-
-
-def _worst_case(features: Features, deployment: Deployment, price: Price) -> int:
-    limit = deployment.card.max_output_tokens
-    output = limit if features.max_output_tokens is None else min(features.max_output_tokens, limit)
-    return worst_case_nano(
-        input_tokens=features.input_tokens, output_tokens=output * features.choices, price=price
+def _moved(decision: Decision) -> Decision:
+    """Return the decision at the tier that can serve it, saying what stood in the way of the one chosen."""
+    tier, wanted = decision.candidates[0].tier, decision.tier
+    reasons = (d.reason for d in decision.dropped if d.tier == wanted)
+    return replace(
+        decision,
+        tier=tier,
+        ground="guard",
+        reason=f"{wanted}: {next(reasons, 'no deployment in this tier')}",
+        below_floor=decision.floor == "premium" and tier == "base",
     )
 
 
+def _ordered(draft: Decision, pinned: tuple[str, ...], policy: Policy) -> Sequence[str]:
+    """Return deployment ids in the order they may be tried, without repeats."""
+    fleet = policy.fleet
+    if pinned:
+        others = fleet.fallbacks.get(fleet.deployments[pinned[0]].model_name, ())
+    else:
+        pinned = fleet.tiers[draft.tier]
+        others = fleet.tiers["base" if draft.tier == "premium" else "premium"]
+        others = others if _may_move(draft, policy.fallback) else ()
+    order = tuple(dict.fromkeys((*pinned, *others)))
+    if draft.tier == draft.floor == "premium" and not policy.fallback.floor_may_fall:
+        return tuple(d for d in order if fleet.tier_of(d) == "premium")
+    return order
+
+
+def _may_move(draft: Decision, rule: Fallback) -> bool:
+    """Tell whether a request that policy routes may run in the other tier when its own is gone."""
+    if draft.tier == "base":
+        return rule.base_to_premium
+    return rule.floor_may_fall if draft.floor == "premium" else rule.premium_to_base
+
+
+def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) -> Denial | None:
+    """Return why a deployment cannot serve this request, what will not pass first; None when it can."""
+    card, name, allowed = deployment.card, deployment.model_name, snapshot.rights.allowed_models
+    needed = features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1]
+    if allowed is not None and name not in allowed:
+        return Denial(code="policy_denied", reason=f"{name} is not allowed for this key")
+    if features.has_images and not card.images:
+        return Denial(code="unsupported", reason=f"{name} takes no images")
+    if features.has_tools and not card.tools:
+        return Denial(code="unsupported", reason=f"{name} takes no tools")
+    if needed > card.context_window:
+        reason = f"{needed} tokens exceed the context window of {name} ({card.context_window})"
+        return Denial(code="context_length_exceeded", reason=reason)
+    if snapshot.health.get(deployment.id) == "open":
+        return Denial(code="no_deployment", reason=f"{name} is cooling down after failures")
+    return None
+
+
+def _denial(obstacles: Sequence[Denial]) -> Denial:
+    """Return the refusal that tells the caller most: what may pass by itself before what will not."""
+    if not obstacles:
+        return Denial(code="no_deployment", reason="no deployment is configured for this tier")
+    reasons = "; ".join(dict.fromkeys(obstacle.reason for obstacle in obstacles))
+    return Denial(code=min((o.code for o in obstacles), key=_TELLING.index), reason=reasons)
+
+
+def _worst_case(features: Features, deployment: Deployment, price: Price) -> int:
+    output = _output_tokens(features, deployment.card.max_output_tokens)
+    return worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
+
+
+def _output_tokens(features: Features, at_most: int) -> int:
+    """Return the tokens of all answers together, each cut at `at_most` and at the client's own limit."""
+    limit = at_most if features.max_output_tokens is None else min(features.max_output_tokens, at_most)
+    return max(0, limit) * max(1, features.choices)
+
+
 def _alternatives(features: Features, policy: Policy, day: date) -> Iterable[Alternative]:
-    expected = policy.economy.expected_output_tokens
-    if features.max_output_tokens is not None:
-        expected = min(expected, features.max_output_tokens)
-    usage = Usage(input_tokens=features.input_tokens * 3 // 4, output_tokens=expected * features.choices)
+    usage = Usage(
+        input_tokens=features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1],
+        output_tokens=_output_tokens(features, policy.economy.expected_output_tokens),
+    )
     for tier in ("base", "premium"):
         for deployment_id in policy.fleet.tiers[tier]:
             price = policy.fleet.deployments[deployment_id].card.price_on(day)

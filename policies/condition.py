@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Literal, TypeVar
 
 import msgspec
 
 from policies.verdicts import Signal, Span
 
+_T = TypeVar("_T")
 Comparison = Literal["at_least", "above", "at_most", "below"]
 _COMPARE: Mapping[Comparison, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": (">=", operator.ge),
@@ -43,6 +45,11 @@ class Compare:
     comparison: Comparison
     bound: float
 
+    @property
+    def is_ceiling(self) -> bool:
+        """Tell whether the bound is from above: such a condition holds fully or not at all."""
+        return self.comparison in {"at_most", "below"}
+
 
 @dataclass(frozen=True, slots=True)
 class Every:
@@ -70,14 +77,24 @@ Condition = Compare | Every | Some | Negated
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a condition holds, how strongly (0..1), why in words, and where in the ask."""
+    """Whether a condition holds, how strongly (0..1), why in words, and where in the ask.
+
+    A verdict with `missing` signals is neither true nor false: their values could have decided either way.
+    """
 
     matched: bool
     strength: float = 0.0
     because: str = ""
     spans: tuple[Span, ...] = ()
     missing: tuple[str, ...] = ()
-    """Signals the condition wanted and nobody measured."""
+    """Signals nobody measured and without which the condition cannot be told."""
+    signals: tuple[str, ...] = ()
+    """Signals whose values made the condition hold."""
+
+    @property
+    def refuted(self) -> bool:
+        """Tell whether the condition does not hold, whatever was not measured."""
+        return not self.matched and not self.missing
 
 
 def parse(doc: ConditionDoc, depth: int = 0) -> Condition:
@@ -87,6 +104,8 @@ def parse(doc: ConditionDoc, depth: int = 0) -> Condition:
     given = [name for name in ("all", "any", "not_", "signal") if getattr(doc, name) is not None]
     if len(given) != 1:
         raise ValueError("a condition needs exactly one of `all`, `any`, `not` or `signal`")
+    if doc.signal is None and any(getattr(doc, name) is not None for name in _COMPARE):
+        raise ValueError("a comparison belongs beside its `signal`; move it into a condition of its own")
     if doc.all is not None:
         return Every(tuple(parse(part, depth + 1) for part in _filled("all", doc.all)))
     if doc.any is not None:
@@ -115,8 +134,8 @@ def evaluate(condition: Condition, signals: Mapping[str, Signal]) -> Verdict:
             return _compare(condition, signals)
         case Negated(part=part):
             inner = evaluate(part, signals)
-            matched = not inner.matched and not inner.missing
-            return Verdict(matched, 1.0 - inner.strength, f"not ({inner.because})", (), inner.missing)
+            strength = 1.0 if inner.refuted else 0.0
+            return Verdict(inner.refuted, strength, f"not ({inner.because})", missing=inner.missing)
         case Every(parts=parts):
             return _every([evaluate(part, signals) for part in parts])
         case Some(parts=parts):
@@ -143,33 +162,47 @@ def _comparison(doc: ConditionDoc) -> Compare:
 
 def _compare(condition: Compare, signals: Mapping[str, Signal]) -> Verdict:
     symbol, holds = _COMPARE[condition.comparison]
-    signal = signals.get(condition.signal)
-    if signal is None:
-        return Verdict(matched=False, because=f"{condition.signal} not measured", missing=(condition.signal,))
-    matched = holds(signal.value, condition.bound)
-    because = f"{condition.signal} {signal.value:.2f} {symbol} {condition.bound:.2f}"
-    strength = min(1.0, max(0.0, signal.value)) if matched else 0.0
-    return Verdict(matched, strength, because, signal.spans if matched else ())
+    name, signal = condition.signal, signals.get(condition.signal)
+    if signal is None or not math.isfinite(signal.value):
+        return Verdict(matched=False, because=f"{name} not measured", missing=(name,))
+    because = f"{name} {signal.value:.2f} {symbol} {condition.bound:.2f}"
+    if not holds(signal.value, condition.bound):
+        return Verdict(matched=False, because=because)
+    strength = 1.0 if condition.is_ceiling else min(1.0, max(0.0, signal.value))
+    return Verdict(True, strength, because, signal.spans, signals=(name,))  # noqa: FBT003
 
 
 def _every(verdicts: list[Verdict]) -> Verdict:
-    matched = all(v.matched for v in verdicts)
-    shown = verdicts if matched else [v for v in verdicts if not v.matched]
+    """Combine by Kleene's `and`: one refuted part refutes, whatever was not measured beside it."""
+    refuted = [v for v in verdicts if v.refuted]
+    missing = () if refuted else _joined(v.missing for v in verdicts)
+    if refuted or missing:
+        shown = refuted or [v for v in verdicts if v.missing]
+        return Verdict(matched=False, because=" and ".join(v.because for v in shown), missing=missing)
     return Verdict(
-        matched,
-        min(v.strength for v in verdicts) if matched else 0.0,
-        " and ".join(v.because for v in shown),
-        tuple(span for v in verdicts for span in v.spans) if matched else (),
-        tuple(name for v in verdicts for name in v.missing),
+        matched=True,
+        strength=min(v.strength for v in verdicts),
+        because=" and ".join(v.because for v in verdicts),
+        spans=_joined(v.spans for v in verdicts),
+        signals=_joined(v.signals for v in verdicts),
     )
 
 
 def _some(verdicts: list[Verdict]) -> Verdict:
+    """Combine by Kleene's `or`: one part that holds decides, whatever was not measured beside it."""
     hits = [v for v in verdicts if v.matched]
+    if not hits:
+        because = " or ".join(v.because for v in verdicts)
+        return Verdict(matched=False, because=because, missing=_joined(v.missing for v in verdicts))
     return Verdict(
-        bool(hits),
-        max((v.strength for v in hits), default=0.0),
-        " or ".join(v.because for v in hits or verdicts),
-        tuple(span for v in hits for span in v.spans),
-        () if hits else tuple(name for v in verdicts for name in v.missing),
+        matched=True,
+        strength=max(v.strength for v in hits),
+        because=" or ".join(v.because for v in hits),
+        spans=_joined(v.spans for v in hits),
+        signals=_joined(v.signals for v in hits),
     )
+
+
+def _joined(parts: Iterable[tuple[_T, ...]]) -> tuple[_T, ...]:
+    """Return all items in order, each once."""
+    return tuple(dict.fromkeys(chain.from_iterable(parts)))

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from policies.candidates import with_candidates
-from policies.condition import evaluate, signal_names
-from policies.facts import Features, Snapshot, Tier
-from policies.policy import Fleet, Policy, Trigger
+from policies.condition import evaluate
+from policies.facts import Features, Session, Snapshot, Tier
+from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.verdicts import Decision, Finding, Ground, Signal
 
 _TIER_ORDER: Mapping[Tier, int] = {"base": 0, "premium": 1}
@@ -52,6 +52,7 @@ def fire(
                     layer=trigger.layer,
                     floor=trigger.floor,
                     spans=verdict.spans,
+                    signals=verdict.signals,
                 )
             )
         elif verdict.missing:
@@ -69,17 +70,15 @@ def judge(
     errors: tuple[str, ...] = (),
 ) -> Decision:
     """Return the verdict from what was measured; `decide` without the reading of the prompt."""
-    score = signals[policy.economy.score].value if policy.economy.score in signals else 0.0
-    threshold = snapshot.economy_threshold
-    threshold = policy.economy.threshold if threshold is None else threshold
+    gain = signals.get(policy.economy.score)
     floor = max((f.floor for f in findings if f.floor), key=_TIER_ORDER.__getitem__, default=None)
     draft = Decision(
         tier=policy.default_tier,
         ground="default",
         reason="no trigger fired",
         findings=findings,
-        score=score,
-        threshold=threshold if policy.economy.enabled else None,
+        score=gain.value if gain else 0.0,
+        threshold=_threshold(snapshot, policy.economy) if gain else None,
         floor=floor,
         errors=errors,
         signals={name: signal.value for name, signal in signals.items()},
@@ -95,17 +94,22 @@ def judge(
     return with_candidates(draft, pinned, features, snapshot, policy)
 
 
+def _threshold(snapshot: Snapshot, economy: Economy) -> float | None:
+    """Return what the gain must reach: the controller's word before the pack's; None when switched off."""
+    if not economy.enabled:
+        return None
+    return economy.threshold if snapshot.economy_threshold is None else snapshot.economy_threshold
+
+
 def _located(finding: Finding, features: Features, policy: Policy) -> Finding:
     """Add the spans that only a fired trigger is worth the price of."""
     if finding.spans:
         return finding
-    trigger = next(t for t in policy.triggers if t.id == finding.trigger)
     spans = tuple(
         span
-        for name in dict.fromkeys(signal_names(trigger.when))
-        if name in finding.because
+        for name in finding.signals
         for source in policy.sources
-        if name.startswith(source.prefix + ".")
+        if name.startswith(f"{source.prefix}.")
         for span in source.locate(name, features)
     )
     return replace(finding, spans=spans)
@@ -133,26 +137,24 @@ def _choose_tier(
     features: Features, snapshot: Snapshot, policy: Policy, draft: Decision
 ) -> tuple[Tier, Ground, str]:
     """Return tier, ground and reason for a request that policy routes; first rule that holds wins."""
-    session = snapshot.session
-    if draft.floor is not None:
+    if draft.floor is not None and _TIER_ORDER[draft.floor] > _TIER_ORDER["base"]:
         finding = next(f for f in draft.findings if f.floor == draft.floor)
         return draft.floor, "floor", f"{finding.trigger}: {finding.because}"
     if features.ask.housekeeping is not None:
         return policy.housekeeping_tier, "housekeeping", f"housekeeping call ({features.ask.housekeeping})"
-    if features.route_wish in {"base", "premium"}:
-        wish: Tier = "premium" if features.route_wish == "premium" else "base"
-        return wish, "route_wish", f"caller asked for {wish}"
-    if (
-        session is not None
-        and session.tier == "premium"
-        and session.turns_since_escalation < policy.sticky_turns
-    ):
-        return "premium", "sticky", f"session escalated {session.turns_since_escalation} turns ago"
-    if draft.threshold is not None and draft.score >= draft.threshold:
+    if features.route_wish is not None and features.route_wish != "auto":
+        return features.route_wish, "route_wish", f"caller asked for {features.route_wish}"
+    if _sticks(snapshot.session, policy.sticky_turns):
+        return "premium", "sticky", f"session escalated within the last {policy.sticky_turns} turns"
+    if draft.threshold is None:
+        return policy.default_tier, "default", "no trigger fired"
+    if draft.score >= draft.threshold:
         return "premium", "economy", f"expected gain {draft.score:.2f} >= {draft.threshold:.2f}"
-    if draft.threshold is not None and features.ask.text:
-        return policy.default_tier, "default", f"expected gain {draft.score:.2f} < {draft.threshold:.2f}"
-    return policy.default_tier, "default", "no trigger fired"
+    return policy.default_tier, "default", f"expected gain {draft.score:.2f} < {draft.threshold:.2f}"
+
+
+def _sticks(session: Session | None, turns: int) -> bool:
+    return session is not None and session.tier == "premium" and session.turns_since_escalation < turns
 
 
 def ascii_clause(text: str) -> str:

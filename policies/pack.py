@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import msgspec
 
-from policies.condition import ConditionDoc, parse, signal_names
+from policies.condition import parse, signal_names
 from policies.envelope import Envelopes
 from policies.escalation_triggers import build_sources
 from policies.escalation_triggers.base import SignalSource
 from policies.escalation_triggers.detector import Detector
-from policies.escalation_triggers.lexicon import Term
+from policies.escalation_triggers.lexicon import Term, compile_term
 from policies.facts import Tier
+from policies.pack_document import PackDoc, TermDoc, TriggerDoc
 from policies.policy import Economy, Fallback, Fleet, Policy, Trigger
 from policies.yaml_lines import Document, DocumentError, convert, nearest, read
 
+MAX_WEIGHT = 1_000.0
 _TIER_ORDER: Mapping[Tier | None, int] = {None: -1, "base": 0, "premium": 1}
 
 
@@ -50,58 +51,6 @@ class Library:
     """None runs without learnt signals; packs that name them are refused."""
 
 
-class TermDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A lexicon term with a weight of its own."""
-
-    term: str
-    weight: float = 1.0
-
-
-class TriggerDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A trigger as written: what it tests and what firing demands."""
-
-    id: str
-    kind: str
-    when: ConditionDoc
-    reason: str
-    floor: Tier | None = None
-    priority: int = 0
-    locked: bool = False
-    disabled: bool = False
-
-
-class EconomyDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The economy section; a value left out keeps what an earlier pack said."""
-
-    enabled: bool | None = None
-    score: str | None = None
-    threshold: float | None = None
-    target_share: float | None = None
-    expected_output_tokens: int | None = None
-
-
-class FallbackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fallback section; a value left out keeps what an earlier pack said."""
-
-    base_to_premium: bool | None = None
-    premium_to_base: bool | None = None
-    floor_may_fall: bool | None = None
-
-
-class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One pack file."""
-
-    pack: str
-    description: str = ""
-    lexicons: dict[str, list[str | TermDoc]] = {}
-    triggers: list[TriggerDoc] = []
-    economy: EconomyDoc = EconomyDoc()
-    fallback: FallbackDoc = FallbackDoc()
-    sticky_turns: int | None = None
-    housekeeping_tier: Tier | None = None
-    default_tier: Tier | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A parsed pack with what is needed to complain about it."""
@@ -131,7 +80,7 @@ def load_pack(packs: Sequence[PackText], *, library: Library, fleet: Fleet) -> P
     )
     for pack in reads:
         policy = _overlaid(policy, pack)
-    _check_economy(policy, reads[-1] if reads else None, known)
+    _check_score(policy.economy, reads, known)
     return policy
 
 
@@ -154,40 +103,81 @@ def _read(source: PackText) -> _Read:
 
 
 def _sources(reads: Sequence[_Read], library: Library) -> tuple[SignalSource, ...]:
-    lexicons: dict[str, list[Term]] = {}
+    """Build every source; a lexicon holds all packs' terms, a repeated term at its greatest weight."""
+    lexicons: dict[str, dict[str, Term]] = {}
     for pack in reads:
-        for name, terms in pack.doc.lexicons.items():
-            lexicons.setdefault(name, []).extend(_term(pack, name, index, t) for index, t in enumerate(terms))
+        for name, docs in pack.doc.lexicons.items():
+            terms = lexicons.setdefault(name, {})
+            for index, doc in enumerate(docs):
+                term = _term(pack, f"$.lexicons.{name}[{index}]", doc)
+                terms[term.text] = max(term, terms.get(term.text, term), key=lambda t: t.weight)
     try:
-        return build_sources(lexicons, library.detector)
-    except ValueError as error:
-        raise reads[-1].error("$.lexicons", str(error)) from None
-
-
-def _term(pack: _Read, name: str, index: int, doc: str | TermDoc) -> Term:
-    term = Term(doc) if isinstance(doc, str) else Term(doc.term, doc.weight)
-    if not math.isfinite(term.weight):
-        raise pack.error(
-            f"$.lexicons.{name}[{index}]", f"weight `{term.weight}` is not finite; give a number"
+        return build_sources(
+            {name: tuple(terms.values()) for name, terms in lexicons.items()}, library.detector
         )
+    except ValueError as error:
+        raise _last_to_say(reads, "$.lexicons").error("$.lexicons", str(error)) from None
+
+
+def _term(pack: _Read, path: str, doc: str | TermDoc) -> Term:
+    term = Term(doc) if isinstance(doc, str) else Term(doc.term, doc.weight)
+    if not 0.0 < term.weight <= MAX_WEIGHT:
+        message = f"weight `{term.weight}` is not above 0 and up to {MAX_WEIGHT:.0f}; correct it"
+        raise pack.error(f"{path}.weight", message)
+    try:
+        compile_term(term)
+    except ValueError as error:
+        raise pack.error(path, str(error)) from None
     return term
 
 
 def _triggers(reads: Sequence[_Read], known: set[str]) -> tuple[Trigger, ...]:
     triggers: dict[str, Trigger] = {}
     for pack in reads:
+        _check_repeats(pack)
         for index, doc in enumerate(pack.doc.triggers):
             path = f"$.triggers[{index}]"
-            trigger = _trigger(pack, doc, path, known)
-            _check_lock(pack, path, triggers.get(doc.id), doc)
+            earlier = triggers.get(doc.id)
             if doc.disabled:
-                triggers.pop(doc.id, None)
-            else:
-                triggers[doc.id] = trigger
+                _check_disabled(pack, path, doc.id, triggers)
+                del triggers[doc.id]
+                continue
+            trigger = _trigger(pack, doc, path, known)
+            triggers[doc.id] = trigger if earlier is None else _over(pack, path, earlier, trigger)
     return tuple(sorted(triggers.values(), key=lambda t: (-t.priority, t.id)))
 
 
+def _check_repeats(pack: _Read) -> None:
+    seen: set[str] = set()
+    for index, doc in enumerate(pack.doc.triggers):
+        if doc.id in seen:
+            raise pack.error(f"$.triggers[{index}]", f"trigger `{doc.id}` is given twice; keep one")
+        seen.add(doc.id)
+
+
+def _check_disabled(pack: _Read, path: str, name: str, triggers: Mapping[str, Trigger]) -> None:
+    if name not in triggers:
+        hint = nearest(name, triggers) or "; name one of an earlier pack"
+        raise pack.error(path, f"no trigger is called `{name}`{hint}")
+    if triggers[name].locked:
+        raise pack.error(path, _locked(triggers[name]))
+
+
+def _over(pack: _Read, path: str, earlier: Trigger, later: Trigger) -> Trigger:
+    """Return the later of two triggers of one id; a lock lasts, and refuses what weakens or changes it."""
+    weaker = _TIER_ORDER[later.floor] < _TIER_ORDER[earlier.floor]
+    if earlier.locked and (weaker or later.when != earlier.when):
+        raise pack.error(path, _locked(earlier))
+    return replace(later, locked=later.locked or earlier.locked)
+
+
+def _locked(trigger: Trigger) -> str:
+    return f"trigger `{trigger.id}` is locked by pack `{trigger.layer}`; give yours another id"
+
+
 def _trigger(pack: _Read, doc: TriggerDoc, path: str, known: set[str]) -> Trigger:
+    if doc.when is None or not doc.kind or not doc.reason:
+        raise pack.error(path, f"trigger `{doc.id}` needs `kind`, `when` and `reason`; add them")
     try:
         condition = parse(doc.when)
     except ValueError as error:
@@ -207,25 +197,14 @@ def _trigger(pack: _Read, doc: TriggerDoc, path: str, known: set[str]) -> Trigge
     )
 
 
-def _check_lock(pack: _Read, path: str, earlier: Trigger | None, doc: TriggerDoc) -> None:
-    """Refuse a later pack that removes or weakens a locked trigger."""
-    if earlier is None or not earlier.locked:
-        return
-    weaker = doc.disabled or _TIER_ORDER[doc.floor] < _TIER_ORDER[earlier.floor]
-    if weaker or parse(doc.when) != earlier.when:
-        message = f"trigger `{doc.id}` is locked by pack `{earlier.layer}`; give yours another id"
-        raise pack.error(path, message)
-
-
 def _overlaid(policy: Policy, pack: _Read) -> Policy:
     doc = pack.doc
+    _check_numbers(pack)
     given = {
         name: value
         for name in ("sticky_turns", "housekeeping_tier", "default_tier")
         if (value := getattr(doc, name)) is not None
     }
-    if doc.sticky_turns is not None and doc.sticky_turns < 0:
-        raise pack.error("$.sticky_turns", f"`{doc.sticky_turns}` turns cannot be; give 0 or more")
     return replace(
         policy,
         economy=msgspec.convert(asdict(policy.economy) | _given(doc.economy), Economy),
@@ -234,19 +213,30 @@ def _overlaid(policy: Policy, pack: _Read) -> Policy:
     )
 
 
+def _check_numbers(pack: _Read) -> None:
+    economy, turns = pack.doc.economy, pack.doc.sticky_turns
+    for name, share in (("threshold", economy.threshold), ("target_share", economy.target_share)):
+        if share is not None and not 0.0 <= share <= 1.0:
+            raise pack.error(f"$.economy.{name}", f"`{share}` is outside 0..1; give a share")
+    tokens = economy.expected_output_tokens
+    if tokens is not None and tokens < 0:
+        raise pack.error("$.economy.expected_output_tokens", f"`{tokens}` tokens cannot be; give 0 or more")
+    if turns is not None and turns < 0:
+        raise pack.error("$.sticky_turns", f"`{turns}` turns cannot be; give 0 or more")
+
+
+def _check_score(economy: Economy, reads: Sequence[_Read], known: set[str]) -> None:
+    if reads and economy.enabled and economy.score not in known:
+        hint = nearest(economy.score, known) or "; set economy.enabled to false"
+        path = "$.economy.score"
+        raise _last_to_say(reads, path).error(path, f"no signal is called `{economy.score}`{hint}")
+
+
+def _last_to_say(reads: Sequence[_Read], path: str) -> _Read:
+    """Return the pack to blame for what stands at `path`: the last that says it, or else the last."""
+    return next((pack for pack in reversed(reads) if path in pack.document.lines), reads[-1])
+
+
 def _given(section: msgspec.Struct) -> dict[str, object]:
     """Return the fields of a section that the pack spelt out."""
     return {name: value for name, value in msgspec.structs.asdict(section).items() if value is not None}
-
-
-def _check_economy(policy: Policy, pack: _Read | None, known: set[str]) -> None:
-    economy = policy.economy
-    if pack is None:
-        return
-    if economy.enabled and economy.score not in known:
-        hint = nearest(economy.score, known)
-        raise pack.error("$.economy.score", f"no signal is called `{economy.score}`{hint}")
-    if not 0.0 <= economy.threshold <= 1.0:
-        raise pack.error("$.economy.threshold", f"`{economy.threshold}` is outside 0..1")
-    if economy.target_share is not None and not 0.0 <= economy.target_share <= 1.0:
-        raise pack.error("$.economy.target_share", f"`{economy.target_share}` is outside 0..1")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import msgspec
 
 from policies.engine import decide
-from policies.facts import Features, Snapshot, Tier, Turn
+from policies.facts import Features, Role, Snapshot, Tier, Turn
 from policies.policy import Policy
 from policies.verdicts import Decision
-from policies.yaml_lines import DocumentError, convert, read
+from policies.yaml_lines import DocumentError, convert, nearest, read
 
 _TEST_INSTANT = 1_790_000_000.0
 """A fixed instant late enough that every listed price is in force."""
@@ -20,7 +20,7 @@ _TEST_INSTANT = 1_790_000_000.0
 class TurnDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One turn of a conversation, oldest first."""
 
-    role: str
+    role: Role
     text: str
 
 
@@ -56,20 +56,34 @@ def run_cases(text: str, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
     """Return how many cases the file holds and those that failed; raise DocumentError for a bad file."""
     document = read(text)
     cases = convert(document, CasesDoc).cases
+    lines = [document.line(f"$.cases[{index}]") for index in range(len(cases))]
+    for case, line in zip(cases, lines, strict=True):
+        _check(case, line, policy)
     failures = tuple(
-        Failure(name=_name(case), line=document.line(f"$.cases[{index}]"), message=message)
-        for index, case in enumerate(cases)
+        Failure(name=_name(case), line=line, message=message)
+        for case, line in zip(cases, lines, strict=True)
         for message in _complaints(case, policy)
     )
     return len(cases), failures
 
 
 def decide_case(case: CaseDoc, policy: Policy) -> Decision:
-    """Return the decision for a case; raise DocumentError when it has neither ask nor turns."""
-    turns = _turns(case)
+    """Return the decision for a case."""
+    turns = [Turn(role="user", parts=(case.ask,))] if case.ask is not None else []
+    turns += [Turn(role=turn.role, parts=(turn.text,)) for turn in case.turns or ()]
     reading = policy.envelopes.read(reversed(turns), message_count=len(turns), has_tools=False)
     features = Features(ask=reading.ask, conversation=reading.conversation, input_tokens=1_000)
     return decide(features, Snapshot(now=_TEST_INSTANT), policy)
+
+
+def _check(case: CaseDoc, line: int | None, policy: Policy) -> None:
+    """Refuse a case that would pass or fail for the wrong reason."""
+    if (case.ask is None) == (not case.turns):
+        raise DocumentError(f"case `{_name(case)}` needs either `ask` or `turns`; give one", line)
+    known = {trigger.id for trigger in policy.triggers}
+    for name in (*(case.triggers or ()), *case.not_triggers):
+        if name not in known:
+            raise DocumentError(f"no trigger is called `{name}`{nearest(name, known)}", line)
 
 
 def _complaints(case: CaseDoc, policy: Policy) -> Iterator[str]:
@@ -83,14 +97,6 @@ def _complaints(case: CaseDoc, policy: Policy) -> Iterator[str]:
     for trigger in case.not_triggers:
         if trigger in fired:
             yield f"trigger {trigger} fired and should not have"
-
-
-def _turns(case: CaseDoc) -> list[Turn]:
-    if case.ask is not None:
-        return [Turn(role="user", parts=(case.ask,))]
-    if not case.turns:
-        raise DocumentError(f"case `{_name(case)}` has neither `ask` nor `turns`; give one")
-    return [msgspec.convert({"role": turn.role, "parts": (turn.text,)}, Turn) for turn in case.turns]
 
 
 def _name(case: CaseDoc) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, assert_never
+from typing import Literal
 
-from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Retry, Start, Step
+from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start, Step
 
 Action = Literal["deliver", "retry", "next", "stop"]
 
@@ -28,6 +28,9 @@ ACTIONS: Mapping[OutcomeKind, Action] = {
     "cancelled": "stop",
 }
 """What to do after each kind of outcome that comes before the commit point."""
+_MAX_DOUBLINGS = 32
+_SPREAD = 2_654_435_761
+"""Knuth's multiplicative hash: neighbouring seeds give delays far apart."""
 
 
 def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
@@ -40,53 +43,57 @@ def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
         return Deliver()
     if action == "stop" or last.committed:
         return GiveUp(outcome=last)
-    if action == "retry":
-        return _again(plan, outcomes) or _next(plan, outcomes) or GiveUp(outcome=last)
-    if action == "next":
-        return _next(plan, outcomes) or _wait_out(plan, outcomes) or GiveUp(outcome=last)
-    assert_never(action)
+    again = _again(plan, outcomes) if action == "retry" else None
+    return again or _next(plan, outcomes) or _wait_out(plan, outcomes) or GiveUp(outcome=last)
 
 
 def _again(plan: Plan, outcomes: Sequence[Outcome]) -> Start | None:
     """Return another try at the last deployment while its tries and the deadline allow."""
     last = outcomes[-1]
-    tries = sum(1 for outcome in outcomes if outcome.deployment == last.deployment)
-    if tries >= plan.retry.attempts_per_deployment:
-        return None
+    tries = _tries(outcomes, last.deployment)
     delay_s = last.retry_after_s if last.retry_after_s is not None else _backoff_s(plan, tries)
-    return _start(plan, last, _candidate(plan, last.deployment), delay_s)
+    return _retry(plan, outcomes, last.deployment, delay_s)
 
 
 def _next(plan: Plan, outcomes: Sequence[Outcome]) -> Start | None:
-    """Return the first candidate not yet tried that can still help."""
+    """Return the first candidate not yet tried."""
     tried = {outcome.deployment for outcome in outcomes}
-    for candidate in plan.candidates:
-        if candidate.deployment not in tried:
-            return _start(plan, outcomes[-1], candidate, 0.0)
-    return None
+    fresh = next((c for c in plan.candidates if c.deployment not in tried), None)
+    return None if fresh is None else _start(plan, outcomes[-1], fresh, 0.0)
 
 
 def _wait_out(plan: Plan, outcomes: Sequence[Outcome]) -> Start | None:
-    """Return a retry of a rate-limited deployment once its `retry-after` is over, if that is soon enough."""
-    last = outcomes[-1]
-    if last.kind != "rate_limited" or last.retry_after_s is None:
+    """Return a retry of the rate-limited deployment whose `retry-after` is over first, if soon enough."""
+    now_s = outcomes[-1].elapsed_s
+    newest = {outcome.deployment: outcome for outcome in outcomes}
+    waits = sorted(
+        (max(0.0, outcome.elapsed_s + outcome.retry_after_s - now_s), deployment)
+        for deployment, outcome in newest.items()
+        if outcome.kind == "rate_limited" and outcome.retry_after_s is not None
+    )
+    starts = (_retry(plan, outcomes, deployment, delay_s) for delay_s, deployment in waits)
+    return next(filter(None, starts), None)
+
+
+def _retry(plan: Plan, outcomes: Sequence[Outcome], deployment: str, delay_s: float) -> Start | None:
+    candidate = next((c for c in plan.candidates if c.deployment == deployment), None)
+    if candidate is None or _tries(outcomes, deployment) >= plan.retry.attempts_per_deployment:
         return None
-    return _again(plan, outcomes)
+    return _start(plan, outcomes[-1], candidate, max(0.0, delay_s))
 
 
 def _start(plan: Plan, last: Outcome, candidate: Candidate, delay_s: float) -> Start | None:
-    retry: Retry = plan.retry
-    if delay_s > retry.max_delay_s or last.elapsed_s + delay_s >= retry.deadline_s:
+    if delay_s > plan.retry.max_delay_s or last.elapsed_s + delay_s >= plan.retry.deadline_s:
         return None
     return Start(candidate=candidate, delay_s=delay_s)
 
 
-def _candidate(plan: Plan, deployment: str) -> Candidate:
-    return next(c for c in plan.candidates if c.deployment == deployment)
+def _tries(outcomes: Sequence[Outcome], deployment: str) -> int:
+    return sum(outcome.deployment == deployment for outcome in outcomes)
 
 
 def _backoff_s(plan: Plan, tries: int) -> float:
     """Return an exponential delay with half of it jittered by the plan's seed."""
-    full = min(plan.retry.max_delay_s, plan.retry.base_delay_s * 2 ** (tries - 1))
-    jitter = ((plan.seed + tries) * 2_654_435_761 % 4_294_967_296) / 4_294_967_296
-    return float(full * (0.5 + 0.5 * jitter))
+    doubled = plan.retry.base_delay_s * 2.0 ** min(tries - 1, _MAX_DOUBLINGS)
+    jitter = ((plan.seed + tries) * _SPREAD % 2**32) / 2**32
+    return min(plan.retry.max_delay_s, doubled) * (0.5 + 0.5 * jitter)

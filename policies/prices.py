@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import msgspec
 
@@ -13,6 +14,7 @@ from policies.pricing import ModelCard, Price, PriceTable
 from policies.yaml_lines import Document, DocumentError, convert, read
 
 _MAX_USD_PER_MILLION = Decimal(100_000)
+_AMOUNT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 
 
 class PriceDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,9 +60,8 @@ def load_prices(text: str) -> PriceTable:
     for name, card in doc.models.items():
         for other in card.also:
             if other in cards or other in aliases:
-                raise DocumentError(
-                    f"`{other}` is named twice; keep one", document.line(f"$.models.{name}.also")
-                )
+                line = document.line(f"$.models.{name}.also")
+                raise DocumentError(f"`{other}` is named twice; keep one", line)
             aliases[other] = name
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return PriceTable(revision=digest, cards=cards, aliases=aliases)
@@ -89,18 +90,24 @@ def _card(document: Document, name: str, doc: CardDoc) -> ModelCard:
 
 
 def _price(document: Document, path: str, doc: PriceDoc) -> Price:
-    try:
-        since = date.fromisoformat(doc.since)
-    except ValueError:
-        raise DocumentError(f"`{doc.since}` is not a day; write YYYY-MM-DD", document.line(path)) from None
     return Price(
-        since=since,
-        input=_amount(document, path, doc.input),
-        output=_amount(document, path, doc.output),
-        cache_read=_optional(document, path, doc.cache_read),
-        cache_write_5m=_optional(document, path, doc.cache_write_5m),
-        cache_write_1h=_optional(document, path, doc.cache_write_1h),
+        since=_day(document, f"{path}.since", doc.since),
+        input=_amount(document, f"{path}.input", doc.input),
+        output=_amount(document, f"{path}.output", doc.output),
+        cache_read=_optional(document, f"{path}.cache_read", doc.cache_read),
+        cache_write_5m=_optional(document, f"{path}.cache_write_5m", doc.cache_write_5m),
+        cache_write_1h=_optional(document, f"{path}.cache_write_1h", doc.cache_write_1h),
     )
+
+
+def _day(document: Document, path: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise DocumentError(f"`{text}` is not a day; write YYYY-MM-DD", document.line(path))
+    return day
 
 
 def _optional(document: Document, path: str, text: str | None) -> Decimal | None:
@@ -108,21 +115,24 @@ def _optional(document: Document, path: str, text: str | None) -> Decimal | None
 
 
 def _amount(document: Document, path: str, text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0 or amount > _MAX_USD_PER_MILLION:
+    if not _AMOUNT.fullmatch(text) or Decimal(text) > _MAX_USD_PER_MILLION:
         message = f"`{text}` is not a price; give USD per million tokens, 0 to {_MAX_USD_PER_MILLION}"
         raise DocumentError(message, document.line(path))
-    return amount
+    return Decimal(text)
 
 
 def overlay(tables: Sequence[PriceTable]) -> PriceTable:
-    """Return all tables as one, later ones over earlier ones, under one revision."""
+    """Return all tables as one, later ones over earlier ones, under one revision.
+
+    The newest table that knows a name, as a card or as an alias, says what it means.
+    """
     if len(tables) == 1:
         return tables[0]
     digest = hashlib.sha256("+".join(table.revision for table in tables).encode()).hexdigest()[:12]
-    cards = {name: card for table in tables for name, card in table.cards.items()}
-    aliases = {name: aim for table in tables for name, aim in table.aliases.items() if name not in cards}
+    cards: dict[str, ModelCard] = {}
+    aliases: dict[str, str] = {}
+    for table in tables:
+        cards |= table.cards
+        aliases = {name: aim for name, aim in aliases.items() if name not in table.cards}
+        aliases |= table.aliases
     return PriceTable(revision=digest, cards=cards, aliases=aliases)

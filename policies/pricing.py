@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 NANO_PER_USD = 1_000_000_000
 _NANO_PER_USD_PER_MILLION = Decimal(1000)
+_NANO_USD = Decimal("1e-9")
 _ZERO = Decimal(0)
+_MAX_USD = 9_000_000_000
+"""More nano-USD than this do not fit the 64-bit integers of SQL and Redis."""
+_EXACT = Context(prec=100)
+"""Wide enough that no product or sum is rounded, whatever context the host program has set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +93,18 @@ class PriceTable:
 
 def cost_nano(usage: Usage, price: Price) -> int:
     """Return what `usage` costs at `price` in nano-USD, rounded once, half to even."""
-    return int(
-        (_usd_per_million(usage, price) * _NANO_PER_USD_PER_MILLION).to_integral_value(ROUND_HALF_EVEN)
-    )
+    with localcontext(_EXACT):
+        amount = _usd_per_million(usage, price) * _NANO_PER_USD_PER_MILLION
+        return int(amount.to_integral_value(ROUND_HALF_EVEN))
 
 
 def worst_case_nano(*, input_tokens: int, output_tokens: int, price: Price) -> int:
     """Return an upper bound in nano-USD: every input token at its dearest class, all output used."""
-    dearest = max(price.input, price.cache_write_5m or _ZERO, price.cache_write_1h or _ZERO)
-    amount = (input_tokens * dearest + output_tokens * price.output) * _NANO_PER_USD_PER_MILLION
-    return int(amount.to_integral_value(ROUND_CEILING))
+    classes = (price.cache_read, price.cache_write_5m, price.cache_write_1h)
+    dearest = max(price.input, *(amount or _ZERO for amount in classes))
+    with localcontext(_EXACT):
+        amount = (input_tokens * dearest + output_tokens * price.output) * _NANO_PER_USD_PER_MILLION
+        return int(amount.to_integral_value(ROUND_CEILING))
 
 
 def as_if_uncached(usage: Usage) -> Usage:
@@ -117,17 +124,19 @@ def as_if_uncached(usage: Usage) -> Usage:
 
 def usd(nano: int) -> Decimal:
     """Return nano-USD as exact USD."""
-    return Decimal(nano).scaleb(-9)
+    return Decimal(nano).scaleb(-9, _EXACT)
 
 
 def nano(amount_usd: Decimal) -> int:
-    """Return exact nano-USD; raise ValueError for non-finite amounts and for fractions of a nano-USD."""
+    """Return exact nano-USD; raise ValueError for what is not finite, too large or finer than a nano-USD."""
     if not amount_usd.is_finite():
         raise ValueError(f"`{amount_usd}` is not an amount of money; give a finite number of USD")
-    scaled = amount_usd.scaleb(9)
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"`{amount_usd}` is finer than a billionth of a dollar; round it")
-    return int(scaled)
+    if not -_MAX_USD <= amount_usd <= _MAX_USD:
+        raise ValueError(f"`{amount_usd}` is more than the books can hold; give at most {_MAX_USD} USD")
+    with localcontext(_EXACT):
+        if amount_usd % _NANO_USD:
+            raise ValueError(f"`{amount_usd}` is finer than a billionth of a dollar; round it")
+        return int(amount_usd * NANO_PER_USD)
 
 
 def _usd_per_million(usage: Usage, price: Price) -> Decimal:

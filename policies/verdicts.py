@@ -9,6 +9,7 @@ from typing import Literal
 from policies.facts import Tier
 
 Ground = Literal["floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "default"]
+DenialCode = Literal["policy_denied", "context_length_exceeded", "unsupported", "no_deployment"]
 OutcomeKind = Literal[
     "ok",
     "connect_failed",
@@ -61,6 +62,8 @@ class Finding:
     """The pack the trigger comes from."""
     floor: Tier | None = None
     spans: tuple[Span, ...] = ()
+    signals: tuple[str, ...] = ()
+    """The signals whose values made it fire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ class Alternative:
 class Denial:
     """The policy refuses to route; `reason` is for the caller."""
 
-    code: Literal["policy_denied", "context_length_exceeded", "unsupported", "no_deployment"]
+    code: DenialCode
     reason: str
 
 
@@ -111,7 +114,7 @@ class Decision:
     threshold: float | None = None
     floor: Tier | None = None
     below_floor: bool = False
-    """A pin sent the request below the floor a trigger demanded; flagged, not changed."""
+    """A pin or an obstacle sent the request below the floor a trigger demanded; flagged, not changed."""
     candidates: tuple[Candidate, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     alternatives: tuple[Alternative, ...] = ()

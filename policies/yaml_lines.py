@@ -1,25 +1,30 @@
 """YAML with line numbers: text in, a plain document and the line of every path out.
 
 Packs and the gateway's own configuration are read through here, so that every complaint can name its
-line. Only YAML's plain types are accepted; tags, anchors that expand without end and duplicate keys are
-refused.
+line. Only YAML's plain types are accepted; tags, duplicate keys and documents that nest or expand without
+end are refused. `<<` merges as everywhere; dates and `12:30` stay text.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 import yaml
 
+from policies.yaml_faults import explain, nearest
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "DocumentError", "convert", "nearest", "read"]
+
 MAX_NODES = 200_000
+MAX_DEPTH = 64
 _T = TypeVar("_T")
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
-_AT_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+_CORE = "tag:yaml.org,2002:"
+_MERGE = f"{_CORE}merge"
+_SCALARS = frozenset(f"{_CORE}{name}" for name in ("null", "bool", "int", "float", "str"))
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH}; flatten it"
 
 
 class DocumentError(ValueError):
@@ -43,65 +48,46 @@ class Document:
         while path:
             if path in self.lines:
                 return self.lines[path]
-            path = path[: max(path.rfind("."), path.rfind("["))] if path != "$" else ""
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return None
 
 
 def read(text: str) -> Document:
     """Parse `text`; raise DocumentError for anything but plain, finite, unambiguous YAML."""
     try:
+        _check_depth(text)
         node = yaml.compose(text, Loader=_SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise DocumentError(f"not valid YAML: {error.problem or error.context}", line) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DocumentError(f"not valid YAML: {error}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        raise DocumentError(f"not valid YAML: {error.reason}; remove the character", line) from None
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise DocumentError("not valid Unicode; save the file as UTF-8", line) from None
     if node is None:
         return Document({})
     reader = _Reader()
     return Document(reader.value(node, "$"), reader.lines)
 
 
-def convert(document: Document, shape: type[_T], *, path: str = "$") -> _T:
+def convert(document: Document, shape: type[_T]) -> _T:
     """Return the document as `shape`; raise DocumentError with the line and the nearest valid name."""
     try:
         return msgspec.convert(document.value, shape, strict=True)
     except msgspec.ValidationError as error:
-        message, place = _split_path(str(error))
-        full = path + place[1:]
-        raise _explain(document, message, full, shape) from None
+        message, path = explain(str(error), document.value, shape)
+        raise DocumentError(message, document.line(path)) from None
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return `; did you mean `x`?` for the closest valid name, or nothing."""
-    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def _split_path(message: str) -> tuple[str, str]:
-    found = _AT_PATH.search(message)
-    return (message[: found.start()], found["path"]) if found else (message, "$")
-
-
-def _explain(document: Document, message: str, path: str, shape: type) -> DocumentError:
-    unknown = _UNKNOWN_FIELD.search(message)
-    if unknown is None:
-        return DocumentError(f"`{path}`: {message[:1].lower()}{message[1:]}", document.line(path))
-    name = unknown["name"]
-    hint = nearest(name, _field_names(shape))
-    return DocumentError(f"`{path}` has no setting `{name}`{hint}", document.line(f"{path}.{name}"))
-
-
-def _field_names(shape: object, seen: frozenset[object] = frozenset()) -> set[str]:
-    """Collect the field names of a struct type and of every struct type inside it."""
-    names: set[str] = set()
-    if isinstance(shape, type) and issubclass(shape, msgspec.Struct) and shape not in seen:
-        for info in msgspec.structs.fields(shape):
-            names.add(info.encode_name)
-            names |= _field_names(info.type, seen | {shape})
-    for inner in getattr(shape, "__args__", ()):
-        names |= _field_names(inner, seen)
-    return names
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before the composer, whose recursion would overflow the C stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise DocumentError(_TOO_DEEP, event.start_mark.line + 1 if event.start_mark else None)
 
 
 class _SafeLoader(yaml.CSafeLoader):
@@ -109,7 +95,7 @@ class _SafeLoader(yaml.CSafeLoader):
 
 
 _SafeLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in pairs if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in pairs if tag != f"{_CORE}timestamp"]
     for first, pairs in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -122,33 +108,54 @@ class _Reader:
         self._constructor = yaml.constructor.SafeConstructor()
         self._nodes = 0
 
-    def value(self, node: yaml.Node, path: str) -> object:
+    def value(self, node: yaml.Node, path: str, depth: int = 0) -> object:
         line = node.start_mark.line + 1
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise DocumentError(f"more than {MAX_NODES} values; split the file", line)
+        if depth > MAX_DEPTH:
+            raise DocumentError(_TOO_DEEP, line)
         self.lines.setdefault(path, line)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_CORE}map":
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_CORE}seq":
+            return [self.value(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(node.value)]
         return self._scalar(node, line)
 
-    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, object]:
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            if key_node.tag == _MERGE:
+                continue
             line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _SCALARS:
+                raise DocumentError(f"`{path}` has a key that is not plain text; quote it", line)
+            key = str(key_node.value)
             if key in result:
                 raise DocumentError(f"`{path}.{key}` is given twice; keep one", line)
-            self.lines[f"{path}.{key}"] = line
-            result[key] = self.value(value_node, f"{path}.{key}")
+            self.lines.setdefault(f"{path}.{key}", line)
+            result[key] = self.value(value_node, f"{path}.{key}", depth + 1)
+        for merged in _merged(node):
+            value = self.value(merged, path, depth + 1)
+            if not isinstance(value, dict):
+                raise DocumentError("`<<` takes a mapping or a list of them", merged.start_mark.line + 1)
+            result = value | result
         return result
 
     def _scalar(self, node: yaml.Node, line: int) -> object:
+        if node.tag not in _SCALARS or not isinstance(node, yaml.ScalarNode):
+            raise DocumentError(f"tag `{node.tag}` is not supported; remove it", line)
+        if node.tag in (f"{_CORE}int", f"{_CORE}float") and ":" in node.value:
+            return node.value
         try:
             return self._constructor.construct_object(node)
         except (yaml.YAMLError, ValueError):
-            raise DocumentError(
-                f"`{str(node.value)[:80]}` is not a plain YAML value; quote it", line
-            ) from None
+            message = f"`{str(node.value)[:80]}` is not a plain YAML value; quote it"
+            raise DocumentError(message, line) from None
+
+
+def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
+    """Yield the mappings that `<<` takes in, the one that wins first."""
+    for key_node, value_node in node.value:
+        if key_node.tag == _MERGE:
+            yield from value_node.value if isinstance(value_node, yaml.SequenceNode) else (value_node,)

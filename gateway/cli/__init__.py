@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("gateway.cli.check", "Check the configuration, packs and prices without starting."),
     "explain": ("gateway.cli.explain", "Say where a prompt would go, and why."),
     "score": ("gateway.cli.score", "Judge JSON lines from standard input; one JSON line each."),
+    "replay": ("gateway.cli.replay", "Judge recorded decisions again under another policy."),
     "report": ("gateway.cli.report", "Show what requests cost and what routing saved."),
     "teams": ("gateway.cli.teams", "Create and list teams."),
     "keys": ("gateway.cli.keys", "Create, list and revoke keys."),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from gateway.clock import SystemClock
 from gateway.config_file import Configuration, default_configuration, load_configuration
 from gateway.errors import GatewayError
-from gateway.stores.base import Books, Directory
+from gateway.stores.base import Directory
+
+if TYPE_CHECKING:  # SQL is imported when the books are opened
+    from gateway.stores.sql_books import SqlBooks
 
 _T = TypeVar("_T")
 DEFAULT_FILE = Path("config.yaml")
@@ -52,7 +55,7 @@ def or_fail(action: Callable[[], _T]) -> _T:
         raise click.ClickException(error.message) from None
 
 
-def with_books(configuration: Configuration, use: Callable[[Books, Directory], Awaitable[_T]]) -> _T:
+def with_books(configuration: Configuration, use: Callable[[SqlBooks, Directory], Awaitable[_T]]) -> _T:
     """Open the configured books, run `use`, close them again."""
     from gateway.app import open_books
 

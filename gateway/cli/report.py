@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from gateway.cli.options import config_option, open_configuration, with_books
-from gateway.reports import GROUPS, Report, build_report, parse_query, to_csv
-from gateway.stores.base import Books
+from gateway.reports import GROUPS, Report, build_report, parse_query, to_csv, with_names
+from gateway.stores.base import Books, Directory
 
 
 @click.command("report")
@@ -38,10 +38,12 @@ def command(  # noqa: PLR0913 - one parameter per option
     params = {"group_by": group_by, "tz": tz}
     params |= {k: v for k, v in (("since", since), ("until", until)) if v is not None}
 
-    async def run(books: Books, _directory: object) -> Report:
+    async def run(books: Books, directory: Directory) -> Report:
         query = parse_query(params, now=time.time(), team_id=None, time_zone=tz)
         lines = await books.report(query)
         total = await books.report(msgspec.structs.replace(query, group_by=()))
+        names = {team.id: team.name for team in await directory.list_teams()}
+        lines = with_names(lines, names)
         return build_report("costs" if kind == "costs" else "roi", query, lines, total[0])
 
     built = with_books(configuration, run)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.routers import chat, decisions, documents, health, messages, models, reports
+from gateway.routers import chat, decisions, documents, health, messages, models, reports, responses
 from gateway.wiring import Route
 
 _RESOURCES: tuple[Route, ...] = (
     *chat.ROUTES,
     *messages.ROUTES,
+    *responses.ROUTES,
     *models.ROUTES,
     *decisions.ROUTES,
     *reports.ROUTES,
+    *organization.ROUTES,
+    *teams.ROUTES,
+    *keys.ROUTES,
+    *budgets.ROUTES,
+    *audit.ROUTES,
     *health.ROUTES,
 )
 ROUTES: tuple[Route, ...] = (*_RESOURCES, *documents.routes(_RESOURCES))

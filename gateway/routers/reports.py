@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.errors import InvalidRequest
 from gateway.keyring import Caller
-from gateway.reports import Kind, Report, build_report, parse_query, to_csv
+from gateway.reports import Kind, Report, build_report, parse_query, to_csv, with_names
 from gateway.wiring import WIRING, Guarded
 
 
@@ -17,12 +17,20 @@ async def report(kind: Kind, request: web.Request, caller: Caller) -> web.Respon
     """Return a report over the caller's team, or over all teams for an admin key."""
     wiring, principal = request.app[WIRING], caller.principal
     everything = "admin" in principal.scopes
-    team = request.query.get("team") if everything else principal.team_id
+    asked = request.query.get("team") if everything else None
+    team = (
+        principal.team_id
+        if not everything
+        else (await wiring.directory.find_team(asked)).id
+        if asked
+        else None
+    )
     query = parse_query(request.query, now=wiring.clock.now(), team_id=team, time_zone=principal.time_zone)
     await wiring.books.flush()
     lines = await wiring.books.report(query)
     total = await wiring.books.report(msgspec.structs.replace(query, group_by=()))
-    built = build_report(kind, query, lines, total[0])
+    names = {team.id: team.name for team in await wiring.directory.list_teams()}
+    built = build_report(kind, query, with_names(lines, names), total[0])
     return _encoded(request, built)
 
 

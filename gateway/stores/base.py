@@ -1,4 +1,4 @@
-"""The records the gateway keeps and the protocols of what keeps them. Money is in nano-USD, time in Unix ms."""
+"""The records the gateway keeps and the protocols of what keeps them; nano-USD and Unix ms throughout."""
 
 from __future__ import annotations
 
@@ -7,12 +7,44 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from gateway.credentials import Fingerprint
-from gateway.exchange import Scope
-from policies.facts import BudgetView, RewriteContract
+from gateway.stores.directory_base import (
+    AuditRow,
+    Baseline,
+    BudgetRow,
+    BudgetSpec,
+    Directory,
+    KeyChange,
+    KeyGrant,
+    KeyRow,
+    KeySpec,
+    OwnedBudget,
+    Page,
+    Period,
+    TeamChange,
+    TeamRow,
+    TeamSpec,
+)
+from policies.facts import BudgetView
+
+__all__ = [
+    "AuditRow",
+    "Baseline",
+    "BudgetRow",
+    "BudgetSpec",
+    "Directory",
+    "KeyChange",
+    "KeyGrant",
+    "KeyRow",
+    "KeySpec",
+    "OwnedBudget",
+    "Page",
+    "Period",
+    "TeamChange",
+    "TeamRow",
+    "TeamSpec",
+]
 
 RequestStatus = Literal["ok", "failed", "cancelled", "interrupted"]
-Period = Literal["1d", "1w", "1mo"]
 GroupBy = Literal["team", "key", "model", "tier", "trigger", "day"]
 
 
@@ -116,44 +148,6 @@ class DecisionRow(Row, frozen=True, kw_only=True, tag="decision", omit_defaults=
 AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow
 
 
-class TeamRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A team: who pays, in which time zone, under which contract."""
-
-    id: str
-    name: str
-    created_ms: int
-    rewrite: RewriteContract = "auto-only"
-    honours_route_wish: bool = True
-    baseline: str = "all-premium"
-    time_zone: str = "UTC"
-    deleted_ms: int | None = None
-
-
-class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is kept: never the secret, only what identifies it to people."""
-
-    id: str
-    name: str
-    team_id: str
-    last4: str
-    created_ms: int
-    scopes: tuple[Scope, ...] = ("inference",)
-    allowed_models: tuple[str, ...] | None = None
-    expires_ms: int | None = None
-    revoked_ms: int | None = None
-
-
-class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A money limit of a team or key per period in the team's time zone."""
-
-    id: str
-    scope: str
-    """`team:<id>` or `key:<id>`."""
-    limit_nano: int
-    period: Period
-    hard: bool = True
-
-
 class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True):
     """A budget in the period that is running."""
 
@@ -166,54 +160,6 @@ class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True):
     hard: bool = True
 
 
-class KeyGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """A live key with its team and its budgets: all that authentication needs, in one read."""
-
-    key: KeyRow
-    team: TeamRow
-    budgets: tuple[BudgetRow, ...] = ()
-
-
-class TeamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when a team is made."""
-
-    name: str
-    rewrite: RewriteContract = "auto-only"
-    honours_route_wish: bool = True
-    baseline: str = "all-premium"
-    time_zone: str = "UTC"
-
-
-class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A money limit as it is asked for; the scope comes from where it is set."""
-
-    limit_nano: int
-    period: Period = "1mo"
-    hard: bool = True
-
-
-class KeySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when a key is made."""
-
-    name: str
-    scopes: tuple[Scope, ...] = ("inference",)
-    allowed_models: tuple[str, ...] | None = None
-    expires_ms: int | None = None
-    budgets: tuple[BudgetSpec, ...] = ()
-
-
-class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One administrative act: who did what to which object."""
-
-    id: str
-    at_ms: int
-    actor: str
-    act: str
-    object_id: str
-    detail: str
-    """JSON; never holds a secret or a hash."""
-
-
 class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which requests a report sums, and by what it groups them; `[since_ms, until_ms)`."""
 
@@ -222,6 +168,12 @@ class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
     group_by: tuple[GroupBy, ...] = ()
     team_id: str | None = None
     key_id: str | None = None
+    team_ids: tuple[str, ...] = ()
+    """Only requests of these teams; empty for all. Likewise the keys and models."""
+    key_ids: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    bucket_s: int | None = None
+    """Group by spans of so many seconds too, counted from 1970, as `bucket`."""
     time_zone: str = "UTC"
     """Decides where a `day` begins."""
 
@@ -292,61 +244,6 @@ class DecisionReader(Protocol):
         ...
 
 
-class Directory(Protocol):
-    """Teams, keys and budgets; every change leaves one audit row in the same transaction.
-
-    A team is addressed by id or by name. Every method raises StoreUnavailable when the store is away.
-    """
-
-    async def pepper(self) -> bytes:
-        """Return the pepper of key hashes, made once and kept; for gateways that configure none."""
-        ...
-
-    async def create_team(self, spec: TeamSpec, *, actor: str) -> TeamRow:
-        """Add a team; raise Conflict when a live team has the name, InvalidRequest for a bad value."""
-        ...
-
-    async def find_team(self, team: str) -> TeamRow:
-        """Return a live team by id or name; raise NotFound."""
-        ...
-
-    async def list_teams(self) -> Sequence[TeamRow]:
-        """Return the live teams, by name."""
-        ...
-
-    async def delete_team(self, team: str, *, actor: str) -> TeamRow:
-        """Retire a team and revoke its keys; its ledger stays. Raise NotFound."""
-        ...
-
-    async def create_key(self, team: str, spec: KeySpec, fingerprint: Fingerprint, *, actor: str) -> KeyRow:
-        """Add a key and its budgets; raise NotFound, Conflict or InvalidRequest."""
-        ...
-
-    async def list_keys(self, team: str | None = None) -> Sequence[KeyRow]:
-        """Return keys that are not revoked, of one team or of all, by name; raise NotFound."""
-        ...
-
-    async def revoke_key(self, key_id: str, *, actor: str) -> KeyRow:
-        """End a key now; ending it again changes nothing. Raise NotFound."""
-        ...
-
-    async def set_budget(self, scope: str, spec: BudgetSpec, *, actor: str) -> BudgetRow:
-        """Set the limit of `team:<id>` or `key:<id>` for a period, replacing the one there was."""
-        ...
-
-    async def remove_budget(self, budget_id: str, *, actor: str) -> None:
-        """Lift a limit; raise NotFound."""
-        ...
-
-    async def list_budgets(self, scope: str | None = None) -> Sequence[BudgetRow]:
-        """Return the limits of one scope or of all, by scope and period."""
-        ...
-
-    async def list_audit(self, *, limit: int = 100) -> Sequence[AuditRow]:
-        """Return the newest acts first."""
-        ...
-
-
 class StateStore(Protocol):
     """The counters that admission needs: budgets with their reservations."""
 
@@ -355,7 +252,7 @@ class StateStore(Protocol):
         ...
 
     async def reserve(self, hold_id: str, budgets: Sequence[BudgetWindow], amount_nano: int) -> None:
-        """Make the hold promise `amount_nano` in all, against every hard budget or none; raise BudgetExceeded.
+        """Make the hold promise `amount_nano` in all, against every budget or none; raise BudgetExceeded.
 
         Called again for an open hold, it changes the amount; a refusal leaves the hold as it was.
         """

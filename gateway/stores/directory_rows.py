@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import msgspec
-from sqlalchemy import Connection, RowMapping, or_, select
+from collections.abc import Sequence
+from typing import TypeVar
 
-from gateway.credentials import Fingerprint
+import msgspec
+from sqlalchemy import Column, Connection, RowMapping, Select, or_, select, union_all
+
 from gateway.exchange import Scope
-from gateway.stores.base import BudgetRow, KeyGrant, KeyRow, TeamRow
-from gateway.stores.schema import Value, budgets, keys, teams
+from gateway.stores.directory_base import BudgetRow, KeyGrant, KeyRow, Page, TeamRow
+from gateway.stores.schema import Value, budgets, former_secrets, keys, teams
+
+Query = TypeVar("Query", bound=Select[*tuple[object, ...]])
 
 _KEY_COLUMNS = tuple(keys.c[name] for name in KeyRow.__struct_fields__)
 _JSON_COLUMNS = ("scopes", "allowed_models")
@@ -33,35 +37,44 @@ def read_budget(row: RowMapping) -> BudgetRow:
     return BudgetRow(**{name: row[budgets.c[name]] for name in BudgetRow.__struct_fields__})
 
 
-def key_values(key: KeyRow, fingerprint: Fingerprint) -> dict[str, Value]:
-    """Return the column values of a key."""
+def key_columns() -> Sequence[Column[object]]:
+    """Return the columns a key is read from: all but its hash."""
+    return _KEY_COLUMNS
+
+
+def key_values(key: KeyRow) -> dict[str, Value]:
+    """Return the column values of a key; its hash is apart."""
     values = msgspec.structs.asdict(key)
     for name in _JSON_COLUMNS:
         if values[name] is not None:
             values[name] = msgspec.json.encode(values[name]).decode()
-    return {**values, "key_hash": fingerprint.key_hash}
+    return values
 
 
-def read_keys(connection: Connection, team_id: str | None) -> list[KeyRow]:
-    """Return the keys that are not revoked, by name, of one team or of all."""
-    query = select(*_KEY_COLUMNS).where(keys.c.revoked_ms.is_(None))
-    if team_id is not None:
-        query = query.where(keys.c.team_id == team_id)
-    return sorted(
-        (read_key(row) for row in connection.execute(query).mappings()), key=lambda key: (key.name, key.id)
-    )
+def on_page(query: Query, record_id: Column[str], page: Page | None) -> Query:
+    """Return the query in order of ids, which is that of creation, and within the page."""
+    query = query.order_by(record_id)
+    if page is None:
+        return query
+    return (query if page.after is None else query.where(record_id > page.after)).limit(page.limit)
 
 
 def read_grant(connection: Connection, key_hash: str, now_ms: int) -> KeyGrant | None:
     """Return a live key with its live team and the budgets of both, in one query."""
+    still_valid = former_secrets.c.until_ms > now_ms
+    named = union_all(
+        select(keys.c.id).where(keys.c.key_hash == key_hash),
+        select(former_secrets.c.key_id).where(former_secrets.c.key_hash == key_hash, still_valid),
+    )
     of_either = or_(budgets.c.scope == "team:" + teams.c.id, budgets.c.scope == "key:" + keys.c.id)
     query = (
         select(*_KEY_COLUMNS, *teams.c, *budgets.c)
         .join_from(keys, teams)
         .outerjoin(budgets, of_either)
         .where(
-            keys.c.key_hash == key_hash,
+            keys.c.id.in_(named),
             keys.c.revoked_ms.is_(None),
+            keys.c.blocked_ms.is_(None),
             or_(keys.c.expires_ms.is_(None), keys.c.expires_ms > now_ms),
             teams.c.deleted_ms.is_(None),
         )

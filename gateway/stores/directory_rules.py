@@ -7,14 +7,15 @@ from typing import TypeVar
 import msgspec
 
 from gateway.errors import InvalidRequest
-from gateway.stores.base import BudgetSpec, KeySpec, TeamSpec
 from gateway.stores.business_days import find_zone
+from gateway.stores.directory_base import BudgetSpec, KeySpec, TeamSpec
 from gateway.stores.schema import LARGEST
+from gateway.wire.invalid_body import invalid_body
 
 _LONGEST_NAME = 64
 _LONGEST_MODEL = 128
 _MOST_MODELS = 256
-_BASELINES = ("all-premium", "all-base", "requested")
+_LONGEST_OVERLAP_S = 7 * 86_400
 
 Spec = TypeVar("Spec", TeamSpec, KeySpec, BudgetSpec)
 
@@ -24,10 +25,6 @@ def check_team(spec: TeamSpec) -> None:
     _check_types(spec)
     check_name(spec.name)
     find_zone(spec.time_zone)
-    if spec.baseline not in _BASELINES:
-        raise InvalidRequest(
-            f"`{spec.baseline[:64]}` is not a baseline; use {' or '.join(_BASELINES)}", param="baseline"
-        )
 
 
 def check_key(spec: KeySpec, now_ms: int) -> None:
@@ -38,7 +35,7 @@ def check_key(spec: KeySpec, now_ms: int) -> None:
         raise InvalidRequest("a key needs at least one scope; use inference", param="scopes")
     if spec.expires_ms is not None and not now_ms < spec.expires_ms <= LARGEST:
         raise InvalidRequest(
-            "the key would expire before it is made; choose a later time", param="expires_ms"
+            "the key would have expired already; choose a later time, in Unix ms", param="expires_ms"
         )
     models = spec.allowed_models or ()
     if len(models) > _MOST_MODELS or any(not 0 < len(model) <= _LONGEST_MODEL for model in models):
@@ -58,6 +55,15 @@ def check_budget(spec: BudgetSpec) -> None:
         raise InvalidRequest("a budget is an amount from 0 to 1,000,000 USD", param="limit_nano")
 
 
+def check_overlap(overlap_s: int) -> None:
+    """Raise InvalidRequest unless an old secret may stay valid for so long."""
+    if not 0 <= overlap_s <= _LONGEST_OVERLAP_S:
+        raise InvalidRequest(
+            f"an old secret stays valid for 0 to {_LONGEST_OVERLAP_S} seconds (7 days) at most",
+            param="overlap_seconds",
+        )
+
+
 def check_name(name: str) -> None:
     """Raise InvalidRequest unless `name` is 1 to 64 printable characters without spaces at its ends."""
     if not (0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip()):
@@ -69,4 +75,4 @@ def _check_types(spec: Spec) -> None:
     try:
         msgspec.convert(msgspec.to_builtins(spec), type(spec))
     except msgspec.ValidationError as error:
-        raise InvalidRequest(str(error)) from error
+        raise invalid_body(error) from error

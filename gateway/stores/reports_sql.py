@@ -74,18 +74,18 @@ def read_report(connection: Connection, query: ReportQuery) -> tuple[ReportLine,
     A request for which several triggers fired is summed in the group of each of them.
     """
     _check(query)
-    groups = tuple(dict.fromkeys(query.group_by))
-    if "day" in groups:
+    if "day" in query.group_by:
         query = _narrow(connection, query)
-    labels = [_group(query, name).label(f"group_{name}") for name in groups]
+    groups = _groups(query)
+    labels = [column.label(f"group_{name}") for name, column in groups.items()]
     sums = [column.label(name) for name, column in _SUMS.items()]
     statement = (
         select(*labels, *sums)
-        .select_from(_source(groups))
+        .select_from(_source(query))
         .where(*_conditions(query))
         .group_by(*(label.name for label in labels))
     )
-    lines = [_line(groups, row) for row in connection.execute(statement).mappings()]
+    lines = [_line(tuple(groups), row) for row in connection.execute(statement).mappings()]
     return tuple(sorted(lines, key=lambda line: tuple(line.group.values())))
 
 
@@ -106,8 +106,14 @@ def _narrow(connection: Connection, query: ReportQuery) -> ReportQuery:
     return msgspec.structs.replace(query, since_ms=int(first), until_ms=int(last) + 1)
 
 
-def _group(query: ReportQuery, name: GroupBy) -> ColumnElement[str] | ColumnElement[int]:
-    return _day(query) if name == "day" else _PLAIN_GROUPS[name]
+def _groups(query: ReportQuery) -> Mapping[str, ColumnElement[str] | ColumnElement[int]]:
+    """Return what the query groups by, each group once."""
+    groups: dict[str, ColumnElement[str] | ColumnElement[int]] = {
+        name: _day(query) if name == "day" else _PLAIN_GROUPS[name] for name in query.group_by
+    }
+    if query.bucket_s is not None:
+        groups["bucket"] = _r.at_ms // (query.bucket_s * 1000)
+    return groups
 
 
 def _day(query: ReportQuery) -> ColumnElement[int]:
@@ -121,8 +127,8 @@ def _day(query: ReportQuery) -> ColumnElement[int]:
     return (_r.at_ms + offset + DAY_MS) // DAY_MS - 1
 
 
-def _source(groups: Sequence[GroupBy]) -> FromClause:
-    if "trigger" not in groups:
+def _source(query: ReportQuery) -> FromClause:
+    if "trigger" not in query.group_by:
         return requests
     return requests.outerjoin(request_triggers, request_triggers.c.request_id == _r.id)
 
@@ -133,13 +139,14 @@ def _conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
         conditions.append(_r.team_id == query.team_id)
     if query.key_id is not None:
         conditions.append(_r.key_id == query.key_id)
-    return conditions
+    chosen = ((_r.team_id, query.team_ids), (_r.key_id, query.key_ids), (_r.model, query.models))
+    return conditions + [column.in_(values) for column, values in chosen if values]
 
 
-def _line(groups: Sequence[GroupBy], row: RowMapping) -> ReportLine:
+def _line(groups: Sequence[str], row: RowMapping) -> ReportLine:
     group: dict[str, str] = {name: _group_value(name, row[f"group_{name}"]) for name in groups}
     return ReportLine(group=group, **{name: int(row[name] or 0) for name in _SUMS})
 
 
-def _group_value(name: GroupBy, value: object) -> str:
+def _group_value(name: str, value: object) -> str:
     return day_of(int(str(value))) if name == "day" else str(value)

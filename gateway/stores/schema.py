@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from gateway.stores.base import AttemptRow, DecisionRow, RequestRow
 
-REVISION = "0001"
+REVISION = "0002"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -69,6 +69,7 @@ teams = Table(
     Column("baseline", _WORD, nullable=False),
     Column("time_zone", _ID, nullable=False),
     Column("deleted_ms", BigInteger),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
 )
 _live_team = text("deleted_ms IS NULL")
 Index("ux_teams_name", teams.c.name, unique=True, sqlite_where=_live_team, postgresql_where=_live_team)
@@ -86,6 +87,8 @@ keys = Table(
     Column("expires_ms", BigInteger),
     Column("revoked_ms", BigInteger),
     Column("key_hash", _ID, nullable=False),
+    Column("blocked_ms", BigInteger),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
     UniqueConstraint("key_hash", name="ux_keys_hash"),
 )
 _live_key = text("revoked_ms IS NULL")
@@ -96,6 +99,15 @@ Index(
     unique=True,
     sqlite_where=_live_key,
     postgresql_where=_live_key,
+)
+
+former_secrets = Table(
+    "former_secrets",
+    metadata,
+    Column("key_hash", _ID, primary_key=True),
+    Column("key_id", _ID, ForeignKey("keys.id"), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Index("ix_former_secrets_key", "key_id"),
 )
 
 budgets = Table(

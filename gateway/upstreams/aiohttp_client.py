@@ -19,14 +19,13 @@ _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _SWITCHING_PROTOCOLS = 101
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _KINDS: tuple[tuple[type[Exception], OutcomeKind, str], ...] = (
-    (aiohttp.InvalidURL, "connect_failed", "the deployment's url cannot be called"),
     (aiohttp.NonHttpUrlClientError, "connect_failed", "the deployment's url cannot be called"),
     (aiohttp.ClientHttpProxyError, "connect_failed", "the proxy refused"),
     (aiohttp.ClientConnectorError, "connect_failed", "connecting failed"),
+    (ValueError, "connect_failed", "the deployment's url cannot be called"),
     (aiohttp.ClientResponseError, "garbled", "the answer is not HTTP"),
     (aiohttp.ClientError, "cut_off", "the upstream closed the connection"),
     (OSError, "cut_off", "the connection broke"),
-    (ValueError, "connect_failed", "the deployment's url cannot be called"),
 )
 """What aiohttp raises, most special first. Its own words may quote urls and headers, so few are shown."""
 
@@ -85,11 +84,10 @@ class AiohttpReply(BodyReply):
             self._response.close()
             stage = "idle" if idle_by < self._total_by else "total"
             raise _late(stage) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except BaseException as error:
             self._response.close()
-            raise _translate(error) from error
-        except BaseException:
-            self._response.close()
+            if isinstance(error, aiohttp.ClientError | OSError):
+                raise _translate(error) from error
             raise
 
     async def close(self) -> None:
@@ -103,9 +101,9 @@ class AiohttpReply(BodyReply):
 class AiohttpClient:
     """An `Upstream` on aiohttp: no redirects, no cookies; proxies by argument or from the environment.
 
-    It costs several times the CPU of `HttpPool`. A call on a stale connection is repeated by the same
-    rule, but only a clean close counts as stale: after a reset aiohttp cannot tell whether bytes had come.
-    Nor does it tell a reset from the end of a body that only the connection's end delimits.
+    It costs several times the CPU of `HttpPool`, and sees less of the connection: only a clean close counts
+    as stale, a reset passes for the end of a body that only the connection's end delimits, and bytes that
+    come while a connection rests pass for the next answer.
     """
 
     def __init__(
@@ -156,9 +154,12 @@ class AiohttpClient:
             response = await self._attempt(call, total_by, keep_alive=True)
         except _Stale:
             response = await self._attempt(call, total_by, keep_alive=False)
-        if response.status == _SWITCHING_PROTOCOLS:
+        coding = response.headers.get("transfer-encoding", "chunked")
+        if response.status == _SWITCHING_PROTOCOLS or coding.lower() != "chunked":
             response.close()
-            raise TransportFailure("garbled", "the upstream switched to another protocol")
+            raise TransportFailure(
+                "garbled", "the answer is in a protocol or a coding that was not asked for"
+            )
         return response
 
     async def _attempt(self, call: Call, total_by: float, *, keep_alive: bool) -> aiohttp.ClientResponse:

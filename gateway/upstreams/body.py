@@ -18,12 +18,11 @@ _GZIP_NAMES = frozenset({"gzip", "x-gzip"})
 class Inflater:
     """Undo gzip or deflate (RFC 9110 8.4.1) piece by piece; raise TransportFailure (garbled) for damage."""
 
-    __slots__ = ("_coding", "_held_back", "_pending", "_stream")
+    __slots__ = ("_coding", "_pending", "_stream")
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
         self._pending = b""
-        self._held_back = False  # a full piece may leave more inside zlib, though all input is consumed
         self._stream: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> None:
@@ -32,7 +31,7 @@ class Inflater:
 
     def take(self) -> bytes:
         """Return up to MAX_PIECE_BYTES of what was fed; b"" asks for more."""
-        while self._pending or self._held_back:
+        while self._pending:
             piece = self._inflate()
             if piece:
                 return piece
@@ -51,7 +50,6 @@ class Inflater:
             piece = stream.decompress(self._pending, MAX_PIECE_BYTES)
         except zlib.error as error:
             raise TransportFailure("garbled", f"the answer's {self._coding} data is damaged") from error
-        self._held_back = len(piece) == MAX_PIECE_BYTES and not stream.eof
         self._pending = stream.unconsumed_tail
         if stream.eof:
             self._turn_to_next_member(stream.unused_data)

@@ -55,9 +55,9 @@ class Alarm:
 class Connection(asyncio.Protocol):
     """A connection that carries one exchange at a time.
 
-    Its life: `exchange` until the answer's head is there, `receive` until b"", then `rest` when it is
-    `reusable` and `abort` when not. `busy` is true from its lease to its rest; bytes that arrive while it
-    rests belong to nobody, so they end it.
+    Its life: `exchange` until the answer's head is there, `arrival` and `take` until `answer.done`, then
+    `rest` when it is `reusable` and `abort` when not. `busy` is true from its lease to its rest; bytes that
+    arrive while it rests belong to nobody, so they end it.
     """
 
     __slots__ = (
@@ -106,7 +106,6 @@ class Connection(asyncio.Protocol):
         return (
             answer.done
             and answer.keep_alive
-            and not answer.parts
             and not self.ended
             and not self._transport.get_write_buffer_size()
         )
@@ -133,16 +132,17 @@ class Connection(asyncio.Protocol):
         while not self.answer.head_done:
             await self._news("first byte", timeouts.first_byte_s)
 
-    async def receive(self) -> bytes:
-        """Return the body bytes that arrived since the last call, b"" at the end; raise TransportFailure."""
+    async def arrival(self) -> None:
+        """Return when more of the body, or its end, is there; raise TransportFailure."""
         answer = self.answer
-        while not answer.parts:
-            if answer.done:
-                return b""
+        while not answer.parts and not answer.done:
             await self._news("idle", self._timeouts.idle_s)
+
+    def take(self) -> bytes:
+        """Return the body bytes that arrived since the last call."""
         if self._paused:
             self._resume()
-        return answer.take()
+        return self.answer.take()
 
     def rest(self) -> None:
         """Become free for the next exchange."""

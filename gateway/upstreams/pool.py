@@ -36,12 +36,15 @@ class PooledReply(BodyReply):
             if self._whole:
                 return b""
             raise TransportFailure("cut_off", "the reply was closed before its body was read")
-        try:
-            data = await connection.receive()
-        except BaseException:
-            self._leave()
-            raise
-        if connection.answer.done:
+        answer = connection.answer
+        if not answer.parts and not answer.done:
+            try:
+                await connection.arrival()
+            except BaseException:
+                self._leave()
+                raise
+        data = connection.take()
+        if answer.done:
             self._whole = True
             self._leave()
         return data
@@ -101,7 +104,7 @@ class HttpPool:
             raise TransportFailure("connect_failed", "this http client is closed")
         route = self._routes.get(call.url) or self._add_route(call.url)
         origin, loop, timeouts = route.origin, route.loop, call.timeouts
-        headers = render_headers(call.headers, self._user_agent)
+        headers = render_headers(tuple(call.headers.items()), self._user_agent)
         head = b"%bcontent-length: %d\r\n%b\r\n" % (route.start, len(call.body), headers)
         now = loop.time()
         total_by = now + timeouts.total_s

@@ -12,17 +12,24 @@ from gateway.wire.anthropic_messages import AnthropicMessages
 from gateway.wire.base import Bridge, Codec
 from gateway.wire.chat_to_chat import ChatToChat
 from gateway.wire.chat_to_messages.bridge import ChatToMessages
+from gateway.wire.messages_to_chat.bridge import MessagesToChat
 from gateway.wire.messages_to_messages import MessagesToMessages
 from gateway.wire.openai_chat import OpenAIChat
+from gateway.wire.openai_responses.codec import OpenAIResponses
+from gateway.wire.responses_to_chat.bridge import ResponsesToChat
+from gateway.wire.responses_to_messages.bridge import ResponsesToMessages
 from policies.facts import Dialect
 
 Now = Callable[[], float]
 
-CODECS: tuple[Callable[[], Codec], ...] = (OpenAIChat, AnthropicMessages)
+CODECS: tuple[Callable[[], Codec], ...] = (OpenAIChat, AnthropicMessages, OpenAIResponses)
 BRIDGES: Mapping[tuple[Dialect, Dialect], Callable[[Now, str], Bridge]] = {
     ("chat", "chat"): lambda _, provider: ChatToChat(provider),
     ("chat", "messages"): ChatToMessages,
+    ("messages", "chat"): lambda _, provider: MessagesToChat(provider),
     ("messages", "messages"): lambda _, provider: MessagesToMessages(provider),
+    ("responses", "chat"): ResponsesToChat,
+    ("responses", "messages"): ResponsesToMessages,
 }
 """By client dialect and upstream dialect; built per provider, whose quirks they mend."""
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from policies.facts import Conversation, Features
 from policies.verdicts import Signal, Span
 
-_NAMES = tuple(name for name in Conversation.__slots__)
+_NAMES = tuple(Conversation.__slots__)
 
 
 class ConversationSource:

@@ -8,30 +8,36 @@ in `/slashes/` is an RE2 expression. RE2 has no backtracking, so no pack can sta
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import re2
 
+from policies.escalation_triggers.excerpt import Excerpt
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
-MAX_CHARS = 16_384
-"""How much of an ask is read: the first and the last half of this many characters."""
 MAX_TERMS = 5_000
-MAX_SPANS_PER_TERM = 4
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.max_mem = 1 << 20
+MAX_PLACES_PER_TERM = 16
+"""How many occurrences of one term are looked at, until one counts in full."""
+_TERM_BYTES = 1 << 20
+_SET_BYTES = 1 << 25
+_LETTERS = r"[\w\x{80}-\x{10FFFF}]*"
+"""RE2's `\\w` is ASCII; every other character counts as a letter here."""
+_BETWEEN_WORDS = r"[\s_\-]+"
 _QUOTED_WEIGHT = 0.5
 _NEGATION = re.compile(
-    r"(?:\b(?:no|not|non|never|without|isn't|aren't|don't|doesn't|didn't|won't|nothing|ignore|skip|except)\b"
-    r"[\s\w,'-]{0,18}|\bnon-)$",
-    re.IGNORECASE,
+    r"(?:\b(?:no|not|non|never|without|nothing|ignore|skip|except|(?:is|are|do|does|did|wo)n['\u2019]t)\b"
+    r"[\s\w,'\u2019-]{0,18}|\bnon-)$",
 )
+_NEGATION_HINTS = ("no", "n't", "n\u2019t", "never", "without", "skip", "except")
+"""One of these is in every negation; most places have none, and finding that out is cheap."""
 _QUOTES = {'"': '"', "`": "`", "\u201c": "\u201d", "\u00ab": "\u00bb"}
 _WINDOW = 32
+_QUOTE_REACH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,31 @@ class Term:
     text: str
     weight: float = 1.0
 
+    @property
+    def is_expression(self) -> bool:
+        """Tell whether the term is an RE2 expression rather than a phrase."""
+        return len(self.text) > len("//") and self.text[0] == self.text[-1] == "/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    signal: str
+    term: Term
+    pattern: re2._Regexp[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """An excerpt encoded once: RE2 works on bytes, spans are in characters."""
+
+    excerpt: Excerpt
+    raw: bytes
+
+    def char_offset(self, offset: int) -> int:
+        if len(self.raw) == len(self.excerpt.text):
+            return offset
+        return len(self.raw[:offset].decode("utf-8", "ignore"))
+
 
 class LexiconSource:
     """All lexicons of a policy behind one pattern set."""
@@ -48,116 +79,164 @@ class LexiconSource:
     prefix = "lexicon"
 
     def __init__(self, lexicons: Mapping[str, Sequence[Term]]) -> None:
-        """Compile; raise ValueError naming the lexicon and term that RE2 refuses."""
-        entries = [(name, term) for name, terms in lexicons.items() for term in terms]
-        if len(entries) > MAX_TERMS:
-            raise ValueError(f"{len(entries)} lexicon terms; keep at most {MAX_TERMS}")
-        self._names = tuple(f"lexicon.{name}" for name in lexicons)
-        self._entries = [(f"lexicon.{name}", term, _compile(name, term)) for name, term in entries]
-        self._set = _pattern_set([term_pattern(term.text) for _, term in entries])
+        """Compile; raise ValueError naming the term that RE2 refuses, or what is too much together."""
+        self._unseen = {f"lexicon.{name}": Signal(value=0.0) for name in lexicons}
+        self._entries = [
+            _Entry(f"lexicon.{name}", term, compile_term(term))
+            for name, terms in lexicons.items()
+            for term in terms
+        ]
+        if len(self._entries) > MAX_TERMS:
+            raise ValueError(f"{len(self._entries)} lexicon terms; keep at most {MAX_TERMS}")
+        self._set = _pattern_set([term_pattern(entry.term) for entry in self._entries])
 
     def names(self) -> Collection[str]:
         """Return `lexicon.<name>` for every lexicon."""
-        return self._names
+        return self._unseen.keys()
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
-        """Return every lexicon's strength with the spans of its terms."""
-        text = clip(features.ask.text)
-        values = dict.fromkeys(self._names, 0.0)
-        spans: dict[str, list[Span]] = {}
-        for index in self._hits(text):
-            name, term, pattern = self._entries[index]
-            found = _positions(pattern, term, text)
+        """Return every lexicon's strength with the spans of its terms, in order of place."""
+        excerpt = Excerpt.of(features.ask.text)
+        text = _Text(excerpt, excerpt.text.encode("utf-8", "replace"))
+        seen: dict[str, list[list[Span]]] = {}
+        for index in self._hits(text.raw):
+            entry = self._entries[index]
+            found = _found(entry, text)
             if found:
-                values[name] += max(span.weight for span in found)
-                spans.setdefault(name, []).extend(_unclipped(span, features.ask.text) for span in found)
-        return {name: Signal(value=value, spans=tuple(spans.get(name, ()))) for name, value in values.items()}
+                seen.setdefault(entry.signal, []).append(found)
+        return self._unseen | {name: _signal(found) for name, found in seen.items()}
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: `measure` already gives every span."""
         return ()
 
-    def _hits(self, text: str) -> list[int]:
-        if self._set is None or not text:
-            return []
-        return list(self._set.Match(text.encode("utf-8", "replace")) or ())
+    def _hits(self, raw: bytes) -> Sequence[int]:
+        return (self._set.Match(raw) if self._set and raw else None) or ()
 
 
-def clip(text: str) -> str:
-    """Return `text`, or its head and tail joined where it is longer than MAX_CHARS."""
-    if len(text) <= MAX_CHARS:
-        return text
-    half = MAX_CHARS // 2
-    return text[: half - 1] + "\n" + text[-half:]
+def term_pattern(term: Term) -> str:
+    """Return the RE2 pattern of one term; bounds beside characters outside ASCII are checked afterwards."""
+    text = term.text
+    if term.is_expression:
+        return f"(?i:{text[1:-1]})"
+    words = (_LETTERS.join(re2.escape(piece) for piece in word.split("*")) for word in text.split())
+    head = r"\b" if _is_ascii_word(text[:1]) else ""
+    tail = r"\b" if _is_ascii_word(text[-1:]) else ""
+    return f"(?i:{head}{_BETWEEN_WORDS.join(words)}{tail})"
 
 
-def term_pattern(term: str) -> str:
-    """Return the RE2 pattern of one term."""
-    if len(term) > len("//") and term.startswith("/") and term.endswith("/"):
-        return f"(?i:{term[1:-1]})"
-    words = [r"\w*".join(re2.escape(piece) for piece in word.split("*")) for word in term.split()]
-    body = r"[\s_\-]+".join(words)
-    head = r"\b" if term[:1].isalnum() or term[:1] == "_" else ""
-    tail = r"\b" if term[-1:].isalnum() or term[-1:] == "_" else ""
-    return f"(?i:{head}{body}{tail})"
-
-
-def _compile(lexicon: str, term: Term) -> re2._Regexp[str]:
-    if not term.text.strip():
-        raise ValueError(f"lexicon `{lexicon}` has an empty term; remove it")
+def compile_term(term: Term) -> re2._Regexp[str]:
+    """Return a term's pattern; raise ValueError saying why RE2 refuses it or why it is no use."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _TERM_BYTES
     try:
-        return re2.compile(term_pattern(term.text), _OPTIONS)
-    except re2.error as error:
-        reason = str(error.args[0] if error.args else error)
-        raise ValueError(
-            f"lexicon `{lexicon}`: term `{term.text}` is not a linear-time pattern ({reason})"
-        ) from None
+        pattern = re2.compile(term_pattern(term), options)
+    except (re2.error, UnicodeError) as error:
+        raise ValueError(f"term `{term.text}` is not a linear-time pattern ({_reason(error)})") from None
+    if not term.text.strip("* ") or any(_is_empty(pattern.search(text)) for text in ("", "ab c")):
+        raise ValueError(f"term `{term.text}` matches any text; give it at least one fixed letter")
+    return pattern
+
+
+def _is_empty(match: re2._Match[str] | None) -> bool:
+    return match is not None and match.start() == match.end()
+
+
+def _reason(error: Exception) -> str:
+    first = error.args[0] if error.args else error
+    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 
 def _pattern_set(patterns: Sequence[str]) -> re2.Set | None:
     if not patterns:
         return None
-    result = re2.Set.SearchSet()
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _SET_BYTES
+    result = re2.Set.SearchSet(options)
     for pattern in patterns:
         result.Add(pattern)
-    result.Compile()
+    try:
+        result.Compile()
+    except re2.error:
+        raise ValueError(
+            f"{len(patterns)} lexicon terms need too much memory together; shorten some"
+        ) from None
     return result
 
 
-def _positions(pattern: re2._Regexp[str], term: Term, text: str) -> list[Span]:
-    """Return the un-negated places of a term, at most MAX_SPANS_PER_TERM."""
-    found: list[Span] = []
-    start = 0
-    for _ in range(MAX_SPANS_PER_TERM):
-        match = pattern.search(text, start)
-        if match is None or match.end() == match.start():
+def _signal(found: Sequence[Sequence[Span]]) -> Signal:
+    """Return the sum of every term's best place, whatever the order of the terms."""
+    value = math.fsum(max(span.weight for span in spans) for spans in found)
+    return Signal(value=value, spans=tuple(sorted(chain.from_iterable(found), key=_place)))
+
+
+def _found(entry: _Entry, text: _Text) -> list[Span]:
+    """Return where a term stands whole and un-negated, up to the first place that is not a quotation."""
+    excerpt, offset, found = text.excerpt, 0, []
+    for _ in range(MAX_PLACES_PER_TERM):
+        match = entry.pattern.search(text.raw, offset)
+        if match is None:
             break
-        start = match.end()
-        before = text[max(0, match.start() - _WINDOW) : match.start()]
-        if _NEGATION.search(before):
+        first, offset = match.span()
+        start, end = text.char_offset(first), text.char_offset(offset)
+        place = excerpt.original(start, end)
+        if place is None or not _counts(entry.term, excerpt.text, start, end):
             continue
-        weight = term.weight * (_QUOTED_WEIGHT if _is_quoted(text, match.start(), match.end()) else 1.0)
-        found.append(Span(start=match.start(), end=match.end(), label=term.text, weight=weight))
+        quoted = _is_quoted(excerpt.text, start, end)
+        weight = entry.term.weight * (_QUOTED_WEIGHT if quoted else 1.0)
+        found.append(Span(start=place[0], end=place[1], label=entry.term.text, weight=weight))
+        if not quoted:
+            break
     return found
 
 
+def _counts(term: Term, text: str, start: int, end: int) -> bool:
+    """Tell whether a match is whole words (an expression says so itself) and not negated."""
+    return (term.is_expression or _is_whole(text, start, end)) and not _is_negated(text, start)
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    before = start > 0 and _is_letter(text[start - 1]) and _is_letter(text[start])
+    return not before and not (end < len(text) and _is_letter(text[end]) and _is_letter(text[end - 1]))
+
+
+def _is_letter(char: str) -> bool:
+    """Tell whether words of this character are set apart by spaces: cased scripts, digits, `_`."""
+    return char.isdigit() or char == "_" or char.upper() != char.lower()
+
+
+def _is_ascii_word(char: str) -> bool:
+    return char.isascii() and (char.isalnum() or char == "_")
+
+
+def _is_negated(text: str, start: int) -> bool:
+    before = text[max(0, start - _WINDOW) : start].lower()
+    for hint in _NEGATION_HINTS:
+        if hint in before:
+            return _NEGATION.search(before) is not None
+    return False
+
+
 def _is_quoted(text: str, start: int, end: int) -> bool:
-    """Tell whether the line's quotation marks stand open before `start` and close after `end`."""
-    line_start = text.rfind("\n", max(0, start - 200), start) + 1 or max(0, start - 200)
-    before, after = text[line_start:start], text[end : end + 200].split("\n", 1)[0]
-    if text.startswith(">", line_start):
+    """Tell whether the line is a quotation, or its marks stand open before `start` and close after `end`."""
+    reach = max(0, start - _QUOTE_REACH)
+    line_start = text.rfind("\n", reach, start) + 1 or reach
+    if text.startswith(">", line_start) and (line_start == 0 or text[line_start - 1] == "\n"):
         return True
-    return any(
-        (before.count(left) % 2 == 1 if left == right else before.rfind(left) > before.rfind(right))
-        and right in after
-        for left, right in _QUOTES.items()
-    )
+    before = text[line_start:start]
+    for left, right in _QUOTES.items():
+        if left in before and _is_open(before, left, right):
+            return right in text[end : end + _QUOTE_REACH].partition("\n")[0]
+    return False
 
 
-def _unclipped(span: Span, text: str) -> Span:
-    """Move a span found in the clipped tail back to its place in the whole text."""
-    half = MAX_CHARS // 2
-    if len(text) <= MAX_CHARS or span.start < half:
-        return span
-    shift = len(text) - MAX_CHARS
-    return Span(start=span.start + shift, end=span.end + shift, label=span.label, weight=span.weight)
+def _is_open(before: str, left: str, right: str) -> bool:
+    if left == right:
+        return before.count(left) % 2 == 1
+    return before.rfind(left) > before.rfind(right)
+
+
+def _place(span: Span) -> tuple[int, int, str]:
+    return span.start, span.end, span.label

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
-from policies.escalation_triggers.lexicon import clip
+from policies.escalation_triggers.excerpt import Excerpt
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
 SOURCE_SUFFIXES = frozenset(
-    """py pyi js jsx mjs ts tsx go rs java kt scala rb php c h cc cpp hpp cs swift m sql sh bash ps1 tf yaml yml
-    toml json xml html css scss vue svelte proto graphql gradle lua pl r jl ex exs erl hs ml clj dart""".split()
+    """py pyi js jsx mjs ts tsx go rs java kt scala rb php c h cc cpp hpp cs swift m sql sh bash ps1 tf
+    yaml yml toml json xml html css scss vue svelte proto graphql gradle lua pl r jl ex exs erl hs ml clj
+    dart""".split()
 )
-_STRIP = "\"'`()[]{}<>,;:!?*"
+PRODUCTS = frozenset(
+    "node.js next.js nuxt.js vue.js react.js express.js three.js d3.js nest.js ember.js backbone.js".split()
+)
+"""Names that end like files and are none."""
+_OPENING = "\"'`()[]{}<>,;:!?*@"
+_CLOSING = "\"'`()[]{}<>,;:!?*."
+_NO_STEM = "./\\"
 _MAX_WORDS = 6_000
 _MAX_EVIDENCE = 8
+_MAX_SPANS = 8
 _NAMES = (
-    "ask_words",
-    "files_named",
-    "folders_named",
-    "code_lines",
-    "diff_files",
-    "evidence_blocks",
-    "questions",
+    "structure.ask_words",
+    "structure.files_named",
+    "structure.folders_named",
+    "structure.code_lines",
+    "structure.diff_files",
+    "structure.evidence_blocks",
+    "structure.questions",
 )
 
 
@@ -34,26 +42,28 @@ class StructureSource:
 
     def names(self) -> Collection[str]:
         """Return the names of all counts."""
-        return tuple(f"structure.{name}" for name in _NAMES)
+        return _NAMES
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return every count; spans show the files the ask names."""
-        text = clip(features.ask.text)
-        words = text.split(None, _MAX_WORDS)[:_MAX_WORDS]
-        files = dict.fromkeys(filter(is_source_path, (word.strip(_STRIP) for word in words)))
-        folders = {path.rsplit("/", 1)[0] for path in files if "/" in path}
-        evidence = [clip(block) for block in islice(features.ask.evidence, _MAX_EVIDENCE)]
-        spans = tuple(_spans(features.ask.text, files))
-        counts = {
-            "ask_words": len(words),
-            "folders_named": len(folders),
-            "code_lines": sum(block.count("\n") + 1 for block in evidence),
-            "diff_files": sum(block.count("\n+++ ") + block.startswith("+++ ") for block in evidence),
-            "evidence_blocks": len(features.ask.evidence),
-            "questions": text.count("?"),
-        }
-        signals = {f"structure.{name}": Signal(value=float(count)) for name, count in counts.items()}
-        signals["structure.files_named"] = Signal(value=float(len(files)), spans=spans)
+        excerpt = Excerpt.of(features.ask.text)
+        words = excerpt.text.split(None, _MAX_WORDS)[:_MAX_WORDS]
+        dotted = dict.fromkeys([word for word in words if "." in word])
+        files = dict.fromkeys(filter(None, map(source_path, dotted)))
+        evidence = [Excerpt.of(block).text for block in islice(features.ask.evidence, _MAX_EVIDENCE)]
+        counts = (
+            len(words),
+            len(files),
+            len({path.rpartition("/")[0] for path in files if "/" in path}),
+            sum(block.count("\n") + 1 for block in evidence),
+            sum(block.count("\n+++ ") + block.startswith("+++ ") for block in evidence),
+            len(features.ask.evidence),
+            excerpt.text.count("?"),
+        )
+        signals = {name: Signal(value=float(count)) for name, count in zip(_NAMES, counts, strict=True)}
+        if files:
+            spans = tuple(_spans(excerpt, files))
+            signals["structure.files_named"] = Signal(value=float(len(files)), spans=spans)
         return signals
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
@@ -61,14 +71,20 @@ class StructureSource:
         return ()
 
 
-def is_source_path(word: str) -> bool:
-    """Tell whether a word looks like the path or name of a source file."""
-    stem, dot, suffix = word.rpartition(".")
-    return bool(dot) and suffix.lower() in SOURCE_SUFFIXES and stem[-1:].isalnum() and "://" not in word
+def source_path(word: str) -> str | None:
+    """Return the source file a word names, freed of punctuation and line number; None for other words."""
+    stem, dot, suffix = word.lstrip(_OPENING).rstrip(_CLOSING).rpartition(".")
+    suffix = suffix.partition(":")[0]
+    if suffix.lower() not in SOURCE_SUFFIXES or stem[-1:] in _NO_STEM or "://" in stem:
+        return None
+    path = stem + dot + suffix
+    is_abbreviation = len(path) == len("a.m")
+    return None if is_abbreviation or path.lower() in PRODUCTS else path
 
 
-def _spans(text: str, files: Mapping[str, None]) -> Iterator[Span]:
-    for path in islice(files, 8):
-        start = text.find(path)
-        if start >= 0:
-            yield Span(start=start, end=start + len(path), label="file")
+def _spans(excerpt: Excerpt, files: Iterable[str]) -> Iterator[Span]:
+    for path in islice(files, _MAX_SPANS):
+        start = excerpt.text.find(path)
+        place = excerpt.original(start, start + len(path))
+        if place is not None:
+            yield Span(start=place[0], end=place[1], label="file")

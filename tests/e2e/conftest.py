@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import uvloop
 from openai import AsyncOpenAI
-from running_gateway import Json, Running, configure, run_gateway
+from running_gateway import Json, Launch, Running, configure, run_gateway
 
 from gateway.upstreams.scripted import Vendors, serve_scripted
-
-Launch = Callable[..., Awaitable[Running]]
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, object]:

@@ -7,9 +7,10 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from signal import SIGKILL
 
@@ -135,7 +136,7 @@ class Running:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         head = {"authorization": f"Bearer {key}", "content-type": "application/json"} | named
-        async with self.http.post(self.url + path, data=raw, headers=head) as response:
+        async with self.http.post(self.url + path, data=BytesIO(raw), headers=head) as response:
             return response.status, response.headers, await response.read()
 
     async def get(self, key: str, path: str) -> tuple[int, Mapping[str, str], bytes]:
@@ -151,7 +152,7 @@ class Running:
     async def closed(self, count: int) -> list[dict[str, object]]:
         """Return the requests once `count` of them are in the books; a client that left cannot await that."""
         async with asyncio.timeout(10):
-            while len(rows := await self.rows()) < count or self.open_holds:
+            while len(rows := await self.rows()) < count or self.open_holds:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.002)
         return rows
 
@@ -159,6 +160,10 @@ class Running:
         """Let go of the clients."""
         for client in self.clients:
             await client.close()
+
+
+Launch = Callable[..., Awaitable[Running]]
+"""Starts a gateway with some sections of its configuration replaced."""
 
 
 def read_rows(folder: Path, table: str = "requests") -> list[dict[str, object]]:

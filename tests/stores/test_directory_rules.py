@@ -20,9 +20,9 @@ DAY = BudgetSpec(limit_nano=1, period="1d")
         (TeamSpec(name="a\0b"), "name"),
         (TeamSpec(name="a\nb"), "name"),
         (TeamSpec(name="a", time_zone="Mars"), "time_zone"),
-        (TeamSpec(name="a", baseline="cheap"), "baseline"),
-        (TeamSpec(name="a", rewrite="never"), None),  # type: ignore[arg-type]
-        (TeamSpec(name=7), None),  # type: ignore[arg-type]
+        (TeamSpec(name="a", baseline="cheap"), "baseline"),  # type: ignore[arg-type]
+        (TeamSpec(name="a", rewrite="never"), "rewrite"),  # type: ignore[arg-type]
+        (TeamSpec(name=7), "name"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_team(spec: TeamSpec, param: str | None) -> None:
@@ -37,7 +37,7 @@ def test_bad_team(spec: TeamSpec, param: str | None) -> None:
     [
         (KeySpec(name=""), "name"),
         (KeySpec(name="a", scopes=()), "scopes"),
-        (KeySpec(name="a", scopes=("root",)), None),  # type: ignore[arg-type]
+        (KeySpec(name="a", scopes=("root",)), "scopes[0]"),  # type: ignore[arg-type]
         (KeySpec(name="a", expires_ms=10), "expires_ms"),
         (KeySpec(name="a", expires_ms=2**63), "expires_ms"),
         (KeySpec(name="a", allowed_models=("",)), "allowed_models"),

@@ -45,7 +45,8 @@ def _per_file(labels: Sequence[LabelFigures]) -> str:
 
 def _pairs(pairs: Sequence[PairFigures]) -> str:
     rows = [
-        f"| {f.name} | {f.pair} | {f.rows} | {f.weak:.3f} | {f.strong:.3f} | {f.recovered:.3f} | {f.noise:.3f} |"
+        f"| {f.name} | {f.pair} | {f.rows} | {f.weak:.3f} | {f.strong:.3f} | "
+        f"{f.recovered:.3f} | {f.noise:.3f} |"
         for f in pairs
     ]
     mean = _mean([f.recovered for f in pairs])

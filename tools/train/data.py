@@ -39,7 +39,8 @@ TEXT_FILES = ("effort_storypoints", "issues_nlbse24")
 
 _NAMED = re.compile(
     r"@[A-Za-z][\w-]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|(?:[Bb]y|[Aa]uthors?|[Rr]eviewers?|[Cc]c|CC|[Tt]hanks,?|Hi|Hello|Dear|Regards,)[: ]+[A-Z][a-z]+(?: [A-Z][a-z]+)?"
+    r"|(?:[Bb]y|[Aa]uthors?|[Rr]eviewers?|[Cc]c|CC|[Tt]hanks,?|Hi|Hello|Dear|Regards,)"
+    r"[: ]+[A-Z][a-z]+(?: [A-Z][a-z]+)?"
     r"|\([a-z]+ via [a-z]+\)|[Cc]ontributed by [^.\n]{1,40}"
 )
 """Where people and addresses are named."""
@@ -123,7 +124,9 @@ def read_outcomes(folder: Path) -> list[Example]:
 def read_texts(folder: Path) -> list[Example]:
     """Return the unlabelled texts."""
     return [
-        Example(text=str(row["text"]), file=name, source=str(row["source"]), labels={}, kind="work", scores={})
+        Example(
+            text=str(row["text"]), file=name, source=str(row["source"]), labels={}, kind="work", scores={}
+        )
         for name in TEXT_FILES
         for row in _rows(folder, name)
     ]
@@ -170,7 +173,11 @@ def _labelled(row: dict[str, object], name: str) -> Example:
 def _outcome(row: dict[str, object], file: OutcomeFile) -> Example:
     if file.kind not in KINDS:
         raise ValueError(f"unknown kind `{file.kind}` for {file.name}: add it to KINDS")
-    scores = {name: float(value) for name, value in _mapping(row["scores"]).items() if isinstance(value, (int, float))}
+    scores = {
+        name: float(value)
+        for name, value in _mapping(row["scores"]).items()
+        if isinstance(value, (int, float))
+    }
     return Example(
         text=str(row["prompt"]), file=file.name, source=file.name, labels={}, kind=file.kind, scores=scores
     )

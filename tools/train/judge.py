@@ -182,19 +182,7 @@ def _label_figures(corpus: Corpus, unseen: Unseen, label: str) -> LabelFigures:
         for name in LABEL_FILES
         if _has_both(corpus, [at for at in rows if corpus.examples[at].file == name], label)
     ]
-    outside, outside_truth = {}, []
-    ranks = []
-    for name in names:
-        if name not in unseen.by_source:
-            continue
-        here = [at for at, example in enumerate(corpus.examples) if example.file == name]
-        keep = [i for i, at in enumerate(here) if label in corpus.examples[at].labels]
-        score = unseen.by_source[name][label][keep]
-        actual = np.array([float(corpus.examples[here[i]].labels[label]) for i in keep])
-        if np.ptp(score) > 0:
-            outside[name] = auc(score, actual)
-            ranks.append(score)
-            outside_truth.append(actual)
+    outside = _outside(corpus, unseen, label, names)
     return LabelFigures(
         label=label,
         rows=len(rows),
@@ -205,9 +193,25 @@ def _label_figures(corpus: Corpus, unseen: Unseen, label: str) -> LabelFigures:
         base_brier=brier(np.full(len(truth), truth.mean()), truth),
         calibration_error=calibration_error(chance, truth),
         inside={name: auc(odds[files == name], truth[files == name]) for name in names},
-        left_out=outside,
-        left_out_pooled=auc(np.concatenate(ranks), np.concatenate(outside_truth)) if ranks else float("nan"),
+        left_out={name: auc(score, actual) for name, (score, actual) in outside.items()},
+        left_out_pooled=auc(*map(np.concatenate, zip(*outside.values(), strict=True)))
+        if outside
+        else float("nan"),
     )
+
+
+def _outside(
+    corpus: Corpus, unseen: Unseen, label: str, names: Sequence[str]
+) -> dict[str, tuple[Floats, Floats]]:
+    """Return score and truth per file by detectors that never saw the file, where they learnt the label at all."""
+    found = {}
+    for name in names:
+        labels = [example.labels.get(label) for example in corpus.examples if example.file == name]
+        kept = [at for at, value in enumerate(labels) if value is not None]
+        score = unseen.by_source.get(name, {}).get(label, np.zeros(len(labels)))[kept]
+        if np.ptp(score) > 0:
+            found[name] = (score, np.array([float(labels[at] or 0) for at in kept]))
+    return found
 
 
 def _cross_calibrated(corpus: Corpus, rows: Sequence[int], odds: Floats, truth: Floats) -> Floats:

@@ -48,6 +48,9 @@ TRUST: Mapping[str, Mapping[str, float]] = {
 No outcome of engineering work may train the weights, so there the gain follows the odds of hard work.
 """
 
+FILE_LEVEL: Mapping[str, float] = {"security": 0.3, "architecture": 0.1}
+"""How freely a file's own level explains a label; more helps unseen files and costs known ones."""
+
 SHAPE_PENALTY: Mapping[str, float] = {"contest": 300.0, "function": 300.0, "cloze": 1000.0}
 _SHAPE_PENALTY = 30.0
 _WORD_PENALTY = 1.5
@@ -78,7 +81,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to fit: which labels, calibration per label (slope, offset), and whether the gain is wanted too."""
+    """What to fit: which labels, calibration per label (slope, offset), and whether to fit the gain."""
 
     labels: tuple[str, ...] = LABELS
     calibration: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -95,7 +98,7 @@ def read_corpus(examples: Sequence[Example]) -> Corpus:
 
 
 def train(corpus: Corpus, plan: Plan) -> bytes:
-    """Return packed weights learnt from the examples whose licence allows it; deterministic."""
+    """Return packed weights learnt from the examples whose licence allows it; the same for the same texts."""
     usable = corpus.pick([at for at, e in enumerate(corpus.examples) if may_train(e) and not is_plain(e)])
     rest = corpus.pick([at for at, e in enumerate(corpus.examples) if is_plain(e)]).table.counts
     space = build_space(usable.table, rest, private_words(usable.examples))
@@ -115,14 +118,14 @@ def train(corpus: Corpus, plan: Plan) -> bytes:
     head = Head(
         lanes=tuple(read),
         experts=tuple(experts[kind] for kind in KINDS),
-        centres=tuple(centres.tolist()),
-        spreads=tuple(spreads.tolist()),
+        centres=tuple(map(_short, centres.tolist())),
+        spreads=tuple(map(_short, spreads.tolist())),
     )
     return pack(head, space.names, weights)
 
 
 def typical_gain(examples: Sequence[Example]) -> Floats:
-    """Return per example of one file the gain of strong over weak, averaged over pairs like the judged one."""
+    """Return per example of one file the gain of strong over weak, averaged over pairs like the judged."""
     models = sorted({model for example in examples for model in example.scores})
     table = np.array([[example.scores.get(model, np.nan) for model in models] for example in examples])
     means = np.nanmean(table, axis=0)
@@ -147,7 +150,13 @@ def _fit_label(name: str, corpus: Corpus, texts: sp.csr_matrix, space: Space) ->
     truth = np.array([float(corpus.examples[at].labels[name]) for at in rows])
     if len(set(truth.tolist())) < 2:  # noqa: PLR2004
         return Linear(weights=np.zeros(len(space.names)), bias=0.0)
-    return fit_logistic(texts[rows], truth, space, files=[corpus.examples[at].file for at in rows])
+    return fit_logistic(
+        texts[rows],
+        truth,
+        space,
+        level=FILE_LEVEL.get(name, 0.0),
+        files=[corpus.examples[at].file for at in rows],
+    )
 
 
 def _fit_kind(kind: str, corpus: Corpus, texts: sp.csr_matrix, space: Space) -> Linear:
@@ -181,7 +190,7 @@ def _fit_expert(kind: str, corpus: Corpus, shaped: Floats) -> Expert:
     left = gain - _file_means(gain, rows, corpus)
     weights = fit_dense_ridge(inner / widths, left, penalty=SHAPE_PENALTY.get(kind, _SHAPE_PENALTY)) / widths
     mean = float(gain.mean() - means.mean(axis=0) @ weights)
-    return replace(blank, mean=mean, measures=tuple(weights.tolist()))
+    return replace(blank, mean=_short(mean), measures=tuple(map(_short, weights.tolist())))
 
 
 def _fit_gain(
@@ -232,4 +241,9 @@ def _quantise(lanes: Sequence[Linear], space: Space) -> tuple[list[float], bytes
 
 def _lane(name: str, scale: float, lane: Linear, plan: Plan) -> Lane:
     slope, offset = plan.calibration.get(name, (1.0, 0.0))
-    return Lane(scale=scale, bias=slope * lane.bias + offset, slope=slope)
+    return Lane(scale=_short(scale), bias=_short(slope * lane.bias + offset), slope=_short(slope))
+
+
+def _short(value: float) -> float:
+    """Round to seven digits: the last bits differ between machines and mean nothing."""
+    return float(f"{value:.7g}")

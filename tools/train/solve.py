@@ -14,8 +14,7 @@ from tools.train.space import Floats, Space
 
 SPELLING_SHARE = 1.0
 COMPANY_SHARE = 0.5
-LEVEL_SHARE = 0.5
-_STRENGTH = 4.0
+_STRENGTH = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +26,24 @@ class Linear:
 
 
 def fit_logistic(
-    texts: sp.csr_matrix, truth: Floats, space: Space, *, files: Sequence[str] = (), steps: int = 60
+    texts: sp.csr_matrix,
+    truth: Floats,
+    space: Space,
+    *,
+    level: float = 0.0,
+    files: Sequence[str] = (),
+    steps: int = 60,
 ) -> Linear:
     """Return the fit of `truth` (0 or 1) in which words alike in spelling or company share weight.
 
-    Both classes weigh the same. Equals ridge-penalised logistic regression on the texts beside their projections on
-    spelling and company, folded back to one weight per feature. Where `files` are named, each has a level of its own
-    that is thrown away, so that words need not explain which file a text is from.
+    Both classes weigh the same. Equals ridge-penalised logistic regression on the texts beside their
+    projections on spelling and company, folded back to one weight per feature. Each of `files` has a level of
+    its own that is thrown away, the freer the higher `level`, so words need not explain where a text is from.
     """
     share = truth.mean()
     weights = np.where(truth == 1, 0.5 / max(share, 0.02), 0.5 / max(1 - share, 0.02))
     turned = texts.T.tocsr()
-    levels = _levels(files, len(truth))
+    levels = level * _levels(files, len(truth))
     cuts = np.cumsum([space.rarity.size, space.spelling.shape[1], space.company.shape[1], levels.shape[1]])
 
     def unfold(raw: Floats) -> Floats:
@@ -68,11 +73,11 @@ def fit_logistic(
 
 
 def _levels(files: Sequence[str], rows: int) -> Floats:
-    """Return rows x files, `LEVEL_SHARE` where the row is from the file."""
+    """Return rows x files, 1 where the row is from the file."""
     names = sorted(set(files))
     levels = np.zeros((rows, len(names)))
     for row, name in enumerate(files):
-        levels[row, names.index(name)] = LEVEL_SHARE
+        levels[row, names.index(name)] = 1.0
     return levels
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.sparse.linalg import svds
 
 from policies.escalation_triggers.detector import NORM_STEPS
 
@@ -23,6 +22,8 @@ COMPANY_DIMENSIONS = 150
 SPELLING_LENGTHS = (3, 4, 5)
 _MIN_LENGTH_SPELT = 3
 _LONGEST_FEATURE = 40
+_SPARE_DIRECTIONS = 10
+_POWER_ROUNDS = 3
 _PRIVATE = re.compile(r"@|https?|www|\.com|[0-9]{5}|[^\x00-\x7f]")
 
 
@@ -90,7 +91,7 @@ def build_space(table: Table, rest: sp.csr_matrix, private: frozenset[str]) -> S
 
 
 def choose_vocabulary(table: Table, rest: sp.csr_matrix, private: frozenset[str]) -> Ints:
-    """Return the columns of the commonest features that occur in several texts of two sources and name nobody."""
+    """Return the columns of the commonest features found in several texts of two sources that name nobody."""
     often, elsewhere = _seen(table.counts), _seen(rest)
     kinds = sorted(set(table.sources))
     member = sp.csr_matrix(
@@ -144,12 +145,22 @@ def _company(names: Sequence[str], counts: sp.csc_matrix, rarity: Floats) -> Flo
     words = np.array([at for at, name in enumerate(names) if _is_word(name)])
     together = weigh(counts[:, words].tocsr(), rarity[words])
     size = min(COMPANY_DIMENSIONS, min(together.shape) - 1)
-    start = np.ones(min(together.shape))
-    right = svds(together, k=size, v0=start, rng=np.random.default_rng(0), return_singular_vectors="vh")[2]
-    directions = right.T / np.maximum(np.linalg.norm(right.T, axis=1, keepdims=True), 1e-9)
+    right = _main_directions(together, size)
+    directions = right / np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-9)
     full = np.zeros((len(names), size))
     full[words] = directions
     return full
+
+
+def _main_directions(rows: sp.csr_matrix, size: int) -> Floats:
+    """Return columns x size: truncated SVD from a fixed random start (Halko et al. 2011, algorithm 4.4)."""
+    turned = rows.T.tocsr()
+    start = np.random.default_rng(0).standard_normal((rows.shape[1], size + _SPARE_DIRECTIONS))
+    span = np.linalg.qr(rows @ start)[0]
+    for _ in range(_POWER_ROUNDS):
+        span = np.linalg.qr(rows @ np.linalg.qr(turned @ span)[0])[0]
+    right = np.linalg.svd((turned @ span).T, full_matrices=False)[2]
+    return np.asarray(right[:size].T)
 
 
 def _is_word(name: str) -> bool:

@@ -37,6 +37,21 @@ async def test_team_life(books: SqlBooks) -> None:
     assert sorted(acts) == [("team.create", "cli"), ("team.create", "cli"), ("team.delete", "ann")]
 
 
+async def test_team_settings(books: SqlBooks) -> None:
+    """A team's settings change as a whole, and its name only to one that is free."""
+    directory = books.directory
+    team = await directory.create_team(TeamSpec(name="core"), actor="cli")
+    await directory.create_team(TeamSpec(name="web"), actor="cli")
+    spec = TeamSpec(name="kernel", rewrite="rewrite-all", honours_route_wish=False, time_zone="Asia/Tokyo")
+    updated = await directory.update_team("core", spec, actor="cli")
+    assert (updated.id, updated.name, updated.rewrite) == (team.id, "kernel", "rewrite-all")
+    assert await directory.find_team("kernel") == updated
+    with pytest.raises(Conflict, match="`web` exists already"):
+        await directory.update_team("kernel", TeamSpec(name="web"), actor="cli")
+    with pytest.raises(NotFound):
+        await directory.update_team("core", spec, actor="cli")
+
+
 async def test_key_life(books: SqlBooks) -> None:
     """A key is granted until it expires or is revoked, and revoking twice is one act."""
     directory, secret = books.directory, mint()
@@ -94,7 +109,11 @@ async def test_budgets(books: SqlBooks) -> None:
         (f"team:{team.id}", 7, False),
     ]
     assert again.id == first.id
-    await directory.remove_budget(first.id, actor="cli")
+    await directory.set_budget(f"team:{team.id}", BudgetSpec(limit_nano=7, hard=False), actor="cli")
+    assert [row.act for row in await directory.list_audit()].count("budget.set") == 2
+    assert (await directory.find_budget(f"team:{team.id}", "1mo")).time_zone == "UTC"
+    removed = await directory.remove_budget(f"team:{team.id}", "1mo", actor="cli")
+    assert removed.id == first.id
     assert await directory.list_budgets(f"team:{team.id}") == []
     assert len(await directory.list_budgets()) == 1
 

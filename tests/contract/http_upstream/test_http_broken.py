@@ -9,6 +9,7 @@ from hostile_server import OK, Peer, always, hostile, then_stall
 from http_calls import call_to, chunked, failure, fetch, sized
 
 from gateway.exchange import TransportFailure, Upstream
+from gateway.upstreams.http1 import AnswerParser
 from gateway.upstreams.pool import HttpPool
 
 GARBLED = {
@@ -19,6 +20,8 @@ GARBLED = {
     "header flood": b"HTTP/1.1 200 OK\r\n" + b"x-a: 1\r\n" * 30_000 + b"\r\n",
     "endless header line": b"HTTP/1.1 200 OK\r\nx-a: " + b"a" * 300_000,
     "endless status line": b"HTTP/1.1 200 " + b"a" * 300_000,
+    "too many headers": b"HTTP/1.1 200 OK\r\n" + b"".join(b"x-%d: 1\r\n" % n for n in range(300)) + b"\r\n",
+    "transfer coding": b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
     "upgrade": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
 }
 
@@ -86,3 +89,29 @@ async def test_answer_too_many(upstream: Upstream) -> None:
     """Bytes after an answer never become the next call's answer."""
     async with hostile(always(OK + sized(b"evil"))) as server:
         assert [await fetch(upstream, call_to(server)) for _ in range(3)] == [b"ok"] * 3
+
+
+async def test_answer_out_of_turn() -> None:
+    """Bytes that arrive while a connection rests never become the next call's answer."""
+    upstream, rested = HttpPool(), asyncio.Event()
+
+    async def behave(peer: Peer) -> None:
+        await peer.answer(OK)
+        await rested.wait()
+        if peer.server.connections == 1:
+            await peer.send(sized(b"evil"))
+        await always(OK)(peer)
+
+    async with hostile(behave) as server:
+        await fetch(upstream, call_to(server))
+        rested.set()
+        await asyncio.wait_for(server.left.wait(), 1)
+        assert await fetch(upstream, call_to(server)) == b"ok"
+    await upstream.close()
+
+
+def test_head_in_one_piece() -> None:
+    """The bound on the head's size holds when head and body come in one piece, and spares the body."""
+    AnswerParser(1_000).feed(sized(b"b" * 5_000, "x-a: " + "a" * 800))
+    with pytest.raises(TransportFailure, match="over 1000 bytes"):
+        AnswerParser(1_000).feed(sized(b"b" * 5_000, "x-a: " + "a" * 1_000))

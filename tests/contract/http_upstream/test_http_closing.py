@@ -13,6 +13,7 @@ from hostile_server import OK, Peer, always, hostile, once, then_stall
 from http_calls import MIB, SHORT_S, Make, call_to, failure, fetch, server_context, sized, trusting
 
 from gateway.exchange import Timeouts
+from gateway.upstreams.pool import HttpPool
 
 
 @pytest.mark.parametrize("secure", [False, True])
@@ -32,6 +33,17 @@ async def test_close_leaves_nothing(make: Make, authority: trustme.CA, *, secure
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_close_waits_for_sockets() -> None:
+    """When close returns, the resting connections are closed, not about to be."""
+    upstream = HttpPool()
+    async with hostile(always(OK)) as server:
+        await fetch(upstream, call_to(server))
+        (origin,) = upstream._origins.values()
+        assert len(origin._open) == 1
+        await upstream.close()
+        assert not origin._open
 
 
 async def test_close_spares_calls(make: Make) -> None:

@@ -32,6 +32,14 @@ async def test_no_reuse_when_unread(upstream: Upstream) -> None:
             await reply.read(100)
 
 
+async def test_reuse_when_nothing_is_left(upstream: Upstream) -> None:
+    """An answer that is whole, though nobody read it, leaves a good connection."""
+    async with hostile(always(OK)) as server:
+        await (await upstream.send(call_to(server))).close()
+        await fetch(upstream, call_to(server))
+        assert server.connections == 1
+
+
 async def test_stale_connection(upstream: Upstream) -> None:
     """A call that finds its resting connection closed is sent again, on a new one."""
 
@@ -121,6 +129,22 @@ async def test_queue_survives_cancellation(make: Make) -> None:
         await first.close()
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [asyncio.CancelledError, bytes] * 2
+        await upstream.close()
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["slot", "connection"])
+async def test_grant_to_a_leaver(make: Make, *, read: bool) -> None:
+    """What was granted to a caller who left in that moment goes to the next one."""
+    upstream = make(max_connections_per_origin=1)
+    async with hostile(always(OK)) as server:
+        first = await upstream.send(call_to(server))
+        leaver, heir = (asyncio.create_task(fetch(upstream, call_to(server))) for _ in range(2))
+        await asyncio.sleep(0)
+        if read:
+            await first.read(2)
+        await first.close()
+        leaver.cancel()
+        assert await asyncio.wait_for(heir, 1) == b"ok"
         await upstream.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from hostile_server import Peer, hostile, then_stall
 from http_calls import SHORT_S, Make, call_to, chunked, failure, fetch, sized
 
-from gateway.exchange import Timeouts, TransportFailure, Upstream
+from gateway.exchange import Reply, Timeouts, TransportFailure, Upstream
 
 STALLS = {
     "first byte": (b"", Timeouts(first_byte_s=SHORT_S)),
@@ -32,6 +32,13 @@ async def test_stall(upstream: Upstream, case: str) -> None:
         await asyncio.wait_for(server.left.wait(), 1)
 
 
+async def read_slowly(reply: Reply) -> None:
+    """Read so slowly that there is always more to read."""
+    async for _ in reply:
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+
 async def test_endless_answer(upstream: Upstream) -> None:
     """The total time-out ends a stream that never pauses."""
 
@@ -43,8 +50,7 @@ async def test_endless_answer(upstream: Upstream) -> None:
     async with hostile(behave) as server:
         reply = await upstream.send(call_to(server, timeouts=Timeouts(total_s=0.2)))
         with pytest.raises(TransportFailure, match="total"):
-            async for _ in reply:
-                pass
+            await read_slowly(reply)
         await reply.close()
 
 
@@ -72,13 +78,25 @@ async def test_queue_counts_as_connecting(make: Make) -> None:
         await upstream.close()
 
 
-@pytest.mark.parametrize("sent", [b"", sized(b"12")[:-1]], ids=["before the head", "inside the body"])
-async def test_cancellation(upstream: Upstream, sent: bytes) -> None:
-    """Cancelling the caller closes the connection at once."""
-    async with hostile(then_stall(sent)) as server:
+async def test_cancelled_before_the_head(upstream: Upstream) -> None:
+    """Cancelling a caller who waits for the answer closes the connection at once."""
+    async with hostile(then_stall(b"")) as server:
         task = asyncio.create_task(fetch(upstream, call_to(server)))
         await server.asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(server.left.wait(), 1)
+
+
+async def test_cancelled_inside_the_body(upstream: Upstream) -> None:
+    """Cancelling a caller who reads closes the connection at once, even if the reply is not closed."""
+    async with hostile(then_stall(sized(b"12")[:-1])) as server:
+        reply = await upstream.send(call_to(server))
+        task = asyncio.create_task(reply.read(2))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(server.left.wait(), 1)
+        await reply.close()

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from policies.escalation_triggers import detector as module
 from policies.escalation_triggers.detector import (
     EVIDENCE,
-    HEAD_CHARS,
     KINDS,
     LABELS,
     LANES,
     NORM_STEPS,
-    TAIL_CHARS,
     Detector,
     Expert,
     Head,
@@ -25,8 +23,8 @@ from policies.escalation_triggers.detector import (
     features,
     measures,
     pack,
-    reading,
 )
+from policies.escalation_triggers.detector_text import HEAD_CHARS, TAIL_CHARS, reading
 
 BLOB = (Path(module.__file__).parents[1] / "models" / "detector.bin").read_bytes()
 SHIPPED = Detector.load(BLOB)
@@ -60,7 +58,7 @@ PAIRS = [
     ("refactor", "Refactor: extract the duplicated parsing code into one class", "Crash when opening a file"),
     ("refactor", "Clean up and simplify the session handling code", "Add support for French"),
     ("routine", "Fix typo in docs", "Deadlock in the scheduler when two nodes fail at once"),
-    ("routine", "docs: update the changelog", "Redesign the storage engine for concurrent writers"),
+    ("routine", "Update the README with the new link", "Redesign the storage engine for concurrent writers"),
     ("hard", "Design a replication protocol that survives a network partition", "Bump version to 2.1.0"),
     ("hard", "Fix the privilege escalation in the permission check of the API", "Fix typo in comment"),
 ]

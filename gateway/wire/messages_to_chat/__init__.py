@@ -1,0 +1,1 @@
+"""Anthropic Messages clients to upstreams that speak OpenAI chat: `bridge.MessagesToChat`."""

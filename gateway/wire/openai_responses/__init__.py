@@ -1,0 +1,1 @@
+"""The OpenAI Responses dialect as clients speak it, without stored state: `codec.OpenAIResponses`."""

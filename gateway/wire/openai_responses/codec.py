@@ -1,0 +1,211 @@
+"""The codec of `POST /v1/responses`, for clients that keep their own history (Codex with `store: false`).
+
+A request is decoded only as far as routing needs; what asks for stored state is refused, since this
+gateway stores none. Source: https://platform.openai.com/docs/api-reference/responses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.errors import BudgetExceeded, ContextTooLong, GatewayError, InvalidRequest
+from gateway.exchange import ChatRequest
+from gateway.wire.anthropic_types import ABSENT, UNREADABLE, present
+from gateway.wire.invalid_body import invalid_body
+from gateway.wire.openai_chat import OpenAIChat
+from gateway.wire.openai_responses.body import TextOptions
+from gateway.wire.openai_responses.turns import read_turn, show_image
+from gateway.wire.sse import encode_event
+from policies.facts import Dialect, Turn
+
+_AFTER_ALL = 1_000_000_000
+"""The `sequence_number` of the event that ends a broken stream: a codec does not know how many went before,
+and no stream has as many, so numbers still only grow."""
+
+_TOO_MANY_REQUESTS = 429
+_STATELESS = "this gateway stores no responses; send the whole conversation in `input`"
+
+
+class _Request(Struct):
+    input: str | list[Raw]
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    instructions: Raw = ABSENT
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    stream: bool | None = None
+    tools: list[Raw] | None = None
+    text: TextOptions | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    metadata: dict[str, Raw] | None = None
+    previous_response_id: str | None = None
+    conversation: Raw = ABSENT
+    prompt: Raw = ABSENT
+    store: bool | None = None
+    background: bool | None = None
+
+
+class _Kind(Struct):
+    type: str = "message"
+    role: str = ""
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+class OpenAIResponses:
+    """Reads requests and words errors; its answers are written by the bridges."""
+
+    dialect: Dialect = "responses"
+
+    def __init__(self) -> None:
+        self._chat = OpenAIChat()
+
+    def parse_request(self, raw: bytes) -> ChatRequest:
+        """Return the view of a client's body; raise InvalidRequest with `param`."""
+        view = _decode(raw)
+        _refuse_state(view)
+        items = _items(view.input)
+        for at, item in enumerate(items):
+            _check_item(item, f"input[{at}]")
+        form = view.text.format if view.text else None
+        return ChatRequest(
+            dialect="responses",
+            raw=raw,
+            model=view.model,
+            stream=bool(view.stream),
+            include_usage=True,
+            max_output_tokens=view.max_output_tokens,
+            messages=items,
+            system=view.instructions if bytes(present(view.instructions)) else None,
+            has_images=b'"input_image"' in raw and any(map(show_image, items)),
+            has_tools=bool(view.tools),
+            json_schema=form is not None and form.type == "json_schema",
+            user=view.user or view.safety_identifier,
+            metadata=_string_values(view.metadata),
+        )
+
+    def turns(self, request: ChatRequest) -> Iterator[Turn]:
+        """Yield the conversation newest first, decoding one item a step; system turns last."""
+        system: list[Turn] = []
+        for item in reversed(request.messages):
+            turn = read_turn(item)
+            if turn is None:
+                continue
+            if turn.role == "system":
+                system.append(turn)
+            else:
+                yield turn
+        yield from system
+        if request.system is not None:
+            yield Turn(role="system", parts=(_text(request.system),))
+
+    def error_body(self, error: GatewayError, request_id: str) -> bytes:
+        """Return OpenAI's JSON error body."""
+        return self._chat.error_body(error, request_id)
+
+    def error_event(self, error: GatewayError, request_id: str) -> bytes:
+        """Return `error`, which OpenAI's clients raise, and `response.failed`, which Codex acts on."""
+        told = {"code": error.code, "message": error.message, "param": error.param}
+        failure = {
+            "type": "error",
+            **told,
+            "error": {"type": error.type, **told},
+            "sequence_number": _AFTER_ALL,
+        }
+        response = {
+            "id": f"resp_{request_id.partition('_')[2] or request_id}",
+            "object": "response",
+            "created_at": 0,
+            "model": "",
+            "status": "failed",
+            "error": {"code": _failure_code(error), "message": _failure_words(error)},
+            "output": [],
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+        }
+        failed = {"type": "response.failed", "response": response, "sequence_number": _AFTER_ALL + 1}
+        return encode_event(msgspec.json.encode(failure), name="error") + encode_event(
+            msgspec.json.encode(failed), name="response.failed"
+        )
+
+
+def _decode(raw: bytes) -> _Request:
+    try:
+        if not raw.isascii():
+            raw.decode()
+        return _REQUEST.decode(raw)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the request body is not UTF-8 at byte {error.start}") from None
+    except UNREADABLE as error:
+        raise invalid_body(error) from None
+
+
+def _refuse_state(view: _Request) -> None:
+    asked = (
+        ("previous_response_id", bool(view.previous_response_id), _STATELESS),
+        ("conversation", bool(bytes(present(view.conversation))), _STATELESS),
+        ("prompt", bool(bytes(present(view.prompt))), f"prompt templates live at OpenAI; {_STATELESS}"),
+        ("store", bool(view.store), "this gateway stores no responses; send `store: false`"),
+        ("background", bool(view.background), "this gateway runs nothing in the background; leave it out"),
+    )
+    for param, refused, message in asked:
+        if refused:
+            raise InvalidRequest(message, param=param)
+
+
+def _items(given: str | list[Raw]) -> tuple[Raw, ...]:
+    if isinstance(given, str):
+        return (Raw(msgspec.json.encode({"role": "user", "content": given})),)
+    if not given:
+        raise InvalidRequest("`input` is empty; send at least one item", param="input")
+    return tuple(given)
+
+
+def _check_item(item: Raw, place: str) -> None:
+    """Refuse what can be no item, and references to items nobody stored."""
+    try:
+        kind = _KIND.decode(item)
+    except UNREADABLE as error:
+        raise InvalidRequest(f"`{place}` is not an item: {error}", param=place) from None
+    if kind.type == "item_reference":
+        raise InvalidRequest(f"`{place}` refers to a stored item; {_STATELESS}", param=place)
+    if kind.type == "message" and kind.role not in {"user", "assistant", "system", "developer"}:
+        raise InvalidRequest(
+            f"`{kind.role[:40]}` is not a role; use user, assistant, system or developer",
+            param=f"{place}.role",
+        )
+
+
+def _string_values(metadata: Mapping[str, Raw] | None) -> Mapping[str, str] | None:
+    if metadata is None:
+        return None
+    values = {key: msgspec.json.decode(value) for key, value in metadata.items()}
+    return {key: value for key, value in values.items() if isinstance(value, str)}
+
+
+def _text(value: Raw) -> str:
+    try:
+        return msgspec.json.decode(value, type=str)
+    except UNREADABLE:
+        return bytes(value).decode(errors="replace")
+
+
+def _failure_code(error: GatewayError) -> str:
+    """Return the code Codex knows: what is worth another try, and what is not."""
+    if isinstance(error, ContextTooLong):
+        return "context_length_exceeded"
+    if isinstance(error, BudgetExceeded):
+        return "insufficient_quota"
+    return "rate_limit_exceeded" if error.http_status == _TOO_MANY_REQUESTS else "server_error"
+
+
+def _failure_words(error: GatewayError) -> str:
+    """Add the wait in OpenAI's words, from which Codex reads it."""
+    wait = error.retry_after_s
+    return error.message if wait is None else f"{error.message}. Please try again in {wait:.3f}s."

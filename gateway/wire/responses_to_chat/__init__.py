@@ -1,0 +1,1 @@
+"""OpenAI Responses clients to upstreams that speak OpenAI chat: `bridge.ResponsesToChat`."""

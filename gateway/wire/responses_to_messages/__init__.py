@@ -1,0 +1,1 @@
+"""OpenAI Responses clients to upstreams that speak Anthropic's Messages: `bridge.ResponsesToMessages`."""

@@ -1,0 +1,164 @@
+"""The file of the learnt detector: what its lanes mean, and one packed integer per known feature."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+LABELS: Final[tuple[str, ...]] = (
+    "security",
+    "performance",
+    "database",
+    "architecture",
+    "refactor",
+    "integration",
+    "multi_file",
+    "routine",
+    "hard",
+)
+KINDS: Final[tuple[str, ...]] = (
+    "exam",
+    "maths",
+    "contest",
+    "function",
+    "trace",
+    "tool",
+    "cloze",
+    "chat",
+    "work",
+)
+"""What an ask looks like; the gain of a premium model is estimated per kind and blended."""
+
+GAINS: Final[tuple[str, ...]] = ("gain_exam", "gain_code", "gain_any")
+LANES: Final[tuple[str, ...]] = (*LABELS, *(f"kind_{kind}" for kind in KINDS), *GAINS)
+EVIDENCE: Final[tuple[str, ...]] = (*LABELS, *GAINS)
+"""The lanes that an expert may weigh when it estimates the gain."""
+
+NORM_STEPS: Final = 2
+"""Steps per unit of squared inverse document frequency in the norm lane."""
+
+ZERO: Final = 128
+"""A stored weight of 128 means 0, so that lanes never borrow from each other."""
+
+_MAGIC: Final = b"detector 1\n"
+_DIGEST_BYTES: Final = 32
+_LANE_BYTES: Final = 4
+_MAX_BODY_BYTES: Final = 1 << 26
+_ROW: Final = struct.Struct(f"<{len(LANES) + 1}I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """Read one lane: `scale` turns a step into model units, `bias` and `slope` make calibrated log-odds."""
+
+    scale: float
+    bias: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expert:
+    """Estimate the gain for one kind of ask: a mean and a weight per measure and per `EVIDENCE` lane."""
+
+    mean: float
+    measures: tuple[float, ...]
+    evidence: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Hold everything but the per-feature weights; one lane per name in `LANES`, one expert per kind."""
+
+    lanes: tuple[Lane, ...]
+    experts: tuple[Expert, ...]
+    centres: tuple[float, ...]
+    spreads: tuple[float, ...]
+
+
+def pack(head: Head, vocabulary: Sequence[str], weights: bytes) -> bytes:
+    """Return the file that `unpack` reads.
+
+    Args:
+        head: what the lanes mean.
+        vocabulary: one feature per row of `weights`, free of tabs and newlines.
+        weights: rows of one byte per lane plus one for the norm; 128 is zero, the norm is plain.
+    """
+    meta = json.dumps(
+        {
+            "names": LANES,
+            "rows": len(vocabulary),
+            "lanes": [(lane.scale, lane.bias, lane.slope) for lane in head.lanes],
+            "experts": [(expert.mean, expert.measures, expert.evidence) for expert in head.experts],
+            "centres": head.centres,
+            "spreads": head.spreads,
+        }
+    )
+    body = zlib.compress(b"\n".join((meta.encode(), "\t".join(vocabulary).encode(), weights)), 9)
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def unpack(blob: bytes) -> tuple[Head, dict[str, int]]:
+    """Return the head and one packed integer per feature.
+
+    Raises:
+        ValueError: the bytes are cut short, altered, or written for other labels.
+    """
+    try:
+        meta, names, rows = _checked_body(blob).split(b"\n", 2)
+        head, count = _parse_head(meta)
+        return head, _unpack_rows(names.decode().split("\t"), rows, count)
+    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError(f"detector weights are malformed ({error!r}): rebuild them") from error
+
+
+def lane_sums(rows: Sequence[int]) -> tuple[int, ...]:
+    """Return the sum of every lane over packed integers, the norm's last."""
+    return _ROW.unpack(sum(rows).to_bytes(_ROW.size, "little"))
+
+
+def lane_of(row: int, lane: int) -> int:
+    """Return one lane of a packed integer."""
+    return (row >> (8 * _LANE_BYTES * lane)) & 255
+
+
+def _checked_body(blob: bytes) -> bytes:
+    if not blob.startswith(_MAGIC):
+        raise ValueError("not a detector file: expected it to start with `detector 1`")
+    digest, body = blob[len(_MAGIC) :][:_DIGEST_BYTES], blob[len(_MAGIC) + _DIGEST_BYTES :]
+    if hashlib.sha256(body).digest() != digest:
+        raise ValueError("detector file is damaged: its checksum does not match, restore or rebuild it")
+    try:
+        return zlib.decompressobj().decompress(body, _MAX_BODY_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"detector file does not decompress ({error}): rebuild it") from error
+
+
+def _parse_head(meta: bytes) -> tuple[Head, int]:
+    raw = json.loads(meta)
+    if tuple(raw["names"]) != LANES:
+        raise ValueError("detector weights were trained for other labels: rebuild them")
+    head = Head(
+        lanes=tuple(Lane(scale=a, bias=b, slope=c) for a, b, c in raw["lanes"]),
+        experts=tuple(Expert(mean=m, measures=tuple(w), evidence=tuple(e)) for m, w, e in raw["experts"]),
+        centres=tuple(raw["centres"]),
+        spreads=tuple(raw["spreads"]),
+    )
+    if len(head.lanes) != len(LANES) or len(head.experts) != len(KINDS):
+        raise ValueError("detector weights lack a lane or an expert: rebuild them")
+    return head, int(raw["rows"])
+
+
+def _unpack_rows(names: list[str], rows: bytes, count: int) -> dict[str, int]:
+    """Widen every byte to a lane at C speed, then cut one integer per feature."""
+    if len(names) != count or len(rows) != count * (len(LANES) + 1):
+        raise ValueError(f"detector weights hold {len(rows)} bytes for {count} features: rebuild them")
+    wide = bytearray(len(rows) * _LANE_BYTES)
+    wide[::_LANE_BYTES] = rows
+    width, read = _ROW.size, int.from_bytes
+    starts = range(0, len(wide), width)
+    return {name: read(wide[at : at + width], "little") for name, at in zip(names, starts, strict=True)}

@@ -1,0 +1,65 @@
+"""The shape of a pack file: what may be written, section by section."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from policies.condition import ConditionDoc
+from policies.facts import Tier
+
+_ID = "^[A-Za-z0-9_.-]{1,64}$"
+"""Trigger ids stand in headers, logs and metrics."""
+
+
+class TermDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A lexicon term with a weight of its own."""
+
+    term: str
+    weight: float = 1.0
+
+
+class TriggerDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A trigger as written: what it tests and what firing demands; `disabled` needs the id alone."""
+
+    id: Annotated[str, msgspec.Meta(pattern=_ID)]
+    kind: str = ""
+    when: ConditionDoc | None = None
+    reason: str = ""
+    floor: Tier | None = None
+    priority: int = 0
+    locked: bool = False
+    disabled: bool = False
+
+
+class EconomyDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The economy section; a value left out keeps what an earlier pack said."""
+
+    enabled: bool | None = None
+    score: str | None = None
+    threshold: float | None = None
+    target_share: float | None = None
+    expected_output_tokens: int | None = None
+
+
+class FallbackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fallback section; a value left out keeps what an earlier pack said."""
+
+    base_to_premium: bool | None = None
+    premium_to_base: bool | None = None
+    floor_may_fall: bool | None = None
+
+
+class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One pack file."""
+
+    pack: str
+    description: str = ""
+    lexicons: dict[str, list[str | TermDoc]] = {}
+    triggers: list[TriggerDoc] = []
+    economy: EconomyDoc = EconomyDoc()
+    fallback: FallbackDoc = FallbackDoc()
+    sticky_turns: int | None = None
+    housekeeping_tier: Tier | None = None
+    default_tier: Tier | None = None

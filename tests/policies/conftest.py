@@ -1,0 +1,1 @@
+"""Puts `policy_samples` within reach of every test below."""

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal, localcontext
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from policy_samples import GLM_PRICE, OPUS_PRICE
+
+from policies.pricing import (
+    ModelCard,
+    Price,
+    PriceTable,
+    Usage,
+    as_if_uncached,
+    cost_nano,
+    nano,
+    usd,
+    worst_case_nano,
+)
+
+COUNTS = st.integers(0, 10_000_000)
+AMOUNTS = st.decimals("0", "100000", places=9)
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "expected"),
+    [
+        (OPUS_PRICE, Usage(input_tokens=1), 15_000),
+        (OPUS_PRICE, Usage(output_tokens=1), 75_000),
+        (OPUS_PRICE, Usage(cache_read_tokens=1), 1_500),
+        (OPUS_PRICE, Usage(cache_write_5m_tokens=1), 18_750),
+        (OPUS_PRICE, Usage(cache_write_1h_tokens=1), 30_000),
+        (OPUS_PRICE, Usage(output_tokens=10, reasoning_tokens=9), 750_000),
+        (
+            OPUS_PRICE,
+            Usage(
+                input_tokens=1_000,
+                output_tokens=500,
+                cache_read_tokens=10_000,
+                cache_write_5m_tokens=2_000,
+                cache_write_1h_tokens=1_000,
+            ),
+            135_000_000,
+        ),
+        (GLM_PRICE, Usage(input_tokens=1_234, output_tokens=567, cache_read_tokens=89), 1_997_590),
+        (GLM_PRICE, Usage(cache_write_5m_tokens=10, cache_write_1h_tokens=10), 12_000),
+        (GLM_PRICE, Usage(), 0),
+    ],
+)
+def test_cost(price: Price, usage: Usage, expected: int) -> None:
+    """Every class of tokens costs its own price, exactly."""
+    assert cost_nano(usage, price) == expected
+
+
+def test_left_out_classes() -> None:
+    """Reads and 5-minute writes cost as input, 1-hour writes as 5-minute ones."""
+    price = replace(OPUS_PRICE, cache_read=None, cache_write_1h=None)
+
+    assert cost_nano(Usage(cache_read_tokens=2), price) == 30_000
+    assert cost_nano(Usage(cache_write_1h_tokens=2), price) == 37_500
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(1, 0), (3, 2), (5, 2), (7, 4)])
+def test_half_even(tokens: int, expected: int) -> None:
+    """Half a nano-USD rounds to the even neighbour."""
+    price = Price(since=date(2025, 1, 1), input=Decimal("0.0005"), output=Decimal(0))
+
+    assert cost_nano(Usage(input_tokens=tokens), price) == expected
+
+
+def test_rounded_once() -> None:
+    """Two halves of different classes make a whole: the sum is rounded, not its parts."""
+    price = Price(since=date(2025, 1, 1), input=Decimal("0.0005"), output=Decimal("0.0005"))
+
+    assert cost_nano(Usage(input_tokens=1, output_tokens=1), price) == 1
+
+
+def test_foreign_decimal_context() -> None:
+    """A host program's decimal context changes no amount."""
+    usage = Usage(input_tokens=1_234_567, output_tokens=7_654_321)
+    expected = cost_nano(usage, OPUS_PRICE)
+
+    with localcontext() as context:
+        context.prec = 3
+        assert cost_nano(usage, OPUS_PRICE) == expected
+        assert nano(Decimal("1.234567891")) == 1_234_567_891
+        assert str(usd(1_234_567_891)) == "1.234567891"
+
+
+@given(
+    amounts=st.tuples(AMOUNTS, AMOUNTS, *[st.none() | AMOUNTS] * 3),
+    counts=st.tuples(*[COUNTS] * 5),
+    slack=st.tuples(COUNTS, COUNTS),
+)
+def test_worst_case_bounds_cost(
+    amounts: tuple[Decimal, Decimal, Decimal | None, Decimal | None, Decimal | None],
+    counts: tuple[int, int, int, int, int],
+    slack: tuple[int, int],
+) -> None:
+    """No usage within the promised tokens costs more than what was reserved for it."""
+    names = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+    price = Price(since=date(2025, 1, 1), **dict(zip(names, amounts, strict=True)))  # type: ignore[arg-type]
+    usage = Usage(**{f"{name}_tokens": count for name, count in zip(names, counts, strict=True)})
+    worst = worst_case_nano(
+        input_tokens=usage.prompt_tokens + slack[0],
+        output_tokens=usage.output_tokens + slack[1],
+        price=price,
+    )
+
+    assert worst >= cost_nano(usage, price)
+
+
+@given(st.integers(-(10**18), 10**18))
+def test_usd_round_trip(amount: int) -> None:
+    """Nano-USD survive the way to USD and back."""
+    assert nano(usd(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("NaN", "finite"),
+        ("-Infinity", "finite"),
+        ("0.0000000001", "finer"),
+        ("1.00000000000000000000000000000000001", "finer"),
+        ("1e999999", "at most"),
+        ("-9000000000.01", "at most"),
+    ],
+)
+def test_nano_refuses(text: str, problem: str) -> None:
+    """What cannot be kept exactly in 64 bits is refused, not rounded."""
+    with pytest.raises(ValueError, match=problem):
+        nano(Decimal(text))
+
+
+def test_uncached_tokens() -> None:
+    """The baseline's view counts every prompt token as plain input and keeps the rest."""
+    usage = Usage(
+        input_tokens=1, cache_read_tokens=2, cache_write_5m_tokens=3, cache_write_1h_tokens=4, output_tokens=5
+    )
+
+    assert as_if_uncached(usage) == Usage(input_tokens=10, output_tokens=5)
+    assert usage.prompt_tokens == 10
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (date(2025, 1, 1), "old"),
+        (date(2025, 5, 31), "old"),
+        (date(2025, 6, 1), "new"),
+        (date(2024, 12, 31), None),
+    ],
+)
+def test_price_in_force(day: date, expected: str | None) -> None:
+    """The newest price that has begun is in force; before the first there is none."""
+    new = replace(GLM_PRICE, since=date(2025, 6, 1))
+    old = replace(GLM_PRICE, since=date(2025, 1, 1))
+    card = ModelCard(name="zai/glm-4.5", context_window=1, max_output_tokens=1, prices=(new, old))
+
+    assert card.price_on(day) is {"new": new, "old": old, None: None}[expected]
+
+
+def test_card_by_alias() -> None:
+    """An alias leads to its card, an unknown name to none."""
+    card = ModelCard(name="zai/glm-4.5", context_window=1, max_output_tokens=1)
+    table = PriceTable(revision="1", cards={card.name: card}, aliases={"zai/glm": card.name})
+
+    assert table.card("zai/glm") is card
+    assert table.card("zai/glm-4.5") is card
+    assert table.card("zai/glm-5") is None

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import pytest
+
+from policies.yaml_lines import DocumentError, convert, read
+
+
+class Leaf(msgspec.Struct, forbid_unknown_fields=True):
+    size: int
+    colour: Literal["red", "green"] = "red"
+    name: str = ""
+    marks: dict[str, dict[str, int]] = {}
+
+
+class Tree(msgspec.Struct, forbid_unknown_fields=True):
+    leaves: dict[str, Leaf] = {}
+    rows: list[str | Leaf] = []
+    spare: Leaf | None = None
+    sizes: int = 0
+
+
+TEXT = """\
+leaves:
+  a.b:
+    size: 1
+  c/d:
+    size: 2
+    marks:
+      x: {k: 1}
+      y: {k: 2, l: 3}
+rows:
+  - plain
+  - size: 4
+spare: {size: 5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("size: 2", "size: two", 5, "`$.leaves.c/d.size`: expected `int`, got `str`"),
+        ("l: 3", "l: x", 8, "`$.leaves.c/d.marks.y.l`: expected `int`, got `str`"),
+        ("    size: 1", "    sise: 1", 3, "`$.leaves.a.b` has no setting `sise`; did you mean `size`?"),
+        ("    size: 2\n", "", 4, "`$.leaves.c/d` needs `size`; add it"),
+        ("- plain", "- 5", 10, "`$.rows[0]`: expected `str | object`, got `int`; put it in quotes"),
+        ("size: 4", "size: 4\n    colour: blue", 12, "`$.rows[1].colour`: `blue` is not one of `red`, `green`"),
+        ("{size: 5}", "{size: 5, name: no}", 12, "`$.spare.name`: expected `str`, got `bool`; put it in quotes"),
+        ("{size: 5}", "{size: 5, sizes: 1}", 12, "`$.spare` has no setting `sizes`; did you mean `size`?"),
+        ("spare:", "leafs: {}\nspare:", 12, "`$` has no setting `leafs`; did you mean `leaves`?"),
+        ("spare:", "qqq: {}\nspare:", 12, "`$` has no setting `qqq`"),
+        ("{size: 5}", "[]", 12, "`$.spare`: expected `object | null`, got `array`"),
+    ],
+)
+def test_fault_in_words(old: str, new: str, line: int, message: str) -> None:
+    """The complaint names the very entry, its line and the remedy, also inside mappings of structs."""
+    assert old in TEXT
+    with pytest.raises(DocumentError) as error:
+        convert(read(TEXT.replace(old, new, 1)), Tree)
+
+    assert (error.value.message, error.value.line) == (message, line)
+
+
+def test_fits() -> None:
+    """A document of the right shape comes out typed."""
+    tree = convert(read(TEXT), Tree)
+
+    assert tree.leaves["c/d"].marks == {"x": {"k": 1}, "y": {"k": 2, "l": 3}}
+    assert tree.rows == ["plain", Leaf(size=4)]
+
+
+def test_top_level() -> None:
+    """A document that is no mapping at all is told so."""
+    with pytest.raises(DocumentError, match=r"`\$`: expected `object`, got `str`"):
+        convert(read("just text"), Tree)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gateway.errors import BudgetExceeded
+from gateway.settings import LogSettings
+from gateway.telemetry import Telemetry, configure_logging, redact
+
+KEY = "sk-gw-Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6"
+
+
+@pytest.fixture(params=["json", "console"])
+def log(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """Give the stream that logging is configured to write to, in each format."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging(LogSettings(format=request.param), stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY,
+        f"a {KEY}",
+        f"Authorization: Bearer {KEY}",
+        "bearer eyJhbGciOi.eyJzdWIi",
+        f"line\\n{KEY}",
+        f"('{KEY}')",
+    ],
+)
+def test_redacts(text: str) -> None:
+    """Keys and bearer tokens are replaced wherever they stand."""
+    assert KEY not in redact(text)
+    assert "eyJ" not in redact(text)
+    assert "[redacted]" in redact(text)
+
+
+@pytest.mark.parametrize("text", ["risk-management-2026", "req_1a2b3c4d5e6f", "desk-lamps-and-more", "sk-1"])
+def test_spares_ordinary_words(text: str) -> None:
+    """Words that only end like a key's prefix stay."""
+    assert redact(text) == text
+
+
+def test_no_key_in_any_line(log: io.StringIO) -> None:
+    """Neither an event, a nested value, a traceback nor a library's warning shows a key."""
+    logger, secret = structlog.get_logger("gateway"), f"rejected {KEY}"
+    logger.info("seen", header=f"Bearer {KEY}", nested={"list": [KEY]})
+    try:
+        raise ValueError(secret)
+    except ValueError:
+        logger.exception("failed")
+        logging.getLogger("library").exception("library failed with %s", KEY)
+    written = log.getvalue()
+    assert written.count("failed") >= 2
+    assert KEY not in written
+
+
+def test_refusals_are_counted_and_logged(log: io.StringIO) -> None:
+    """An error answer is one line and one sample, with the operator's detail in the line."""
+    telemetry = Telemetry()
+    telemetry.refused("req_1", BudgetExceeded("no money", detail="team red"))
+    assert b'gateway_refusals_total{code="budget_exceeded"} 1.0' in telemetry.exposition()
+    assert "team red" in log.getvalue()
+    if log.getvalue().startswith("{"):
+        assert json.loads(log.getvalue())["status"] == 429
