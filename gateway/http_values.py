@@ -115,7 +115,7 @@ def expected_versions(request: web.Request) -> frozenset[int] | None:
     found = [_ETAG.fullmatch(tag.removeprefix("W/")) for tag in tags[:_MOST_VERSIONS]]
     if len(tags) > _MOST_VERSIONS or not all(found):
         raise InvalidRequest(
-            f"`{header[:64]}` names no version; send back the `etag` that came with the record, quotes and all",
+            f"`{header[:64]}` names no version; send the `etag` that came with the record, quotes and all",
             param="if-match",
         )
     weak = [tag.startswith("W/") for tag in tags]  # the strong comparison that is asked for never matches one

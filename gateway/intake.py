@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Mapping
 
@@ -9,19 +10,25 @@ from aiohttp import web
 
 from gateway.errors import InvalidRequest, PayloadTooLarge
 
-_UNSUPPORTED_MEDIA = 415
+_REQUEST_TIMEOUT, _UNSUPPORTED_MEDIA = 408, 415
 _GZIP, _ZLIB, _DEFLATE = 31, 15, -15
 """Window sizes as zlib wants them: with gzip's frame, with zlib's, bare."""
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _DEFLATE)}
 """RFC 9110 means zlib's frame by `deflate`; some clients send it bare."""
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, *, within_s: float = 300.0) -> bytes:
     """Return the body as the client meant it; raise PayloadTooLarge or InvalidRequest.
 
-    What is read off the wire and what it expands to are both bounded by the application's maximum.
+    What is read off the wire and what it expands to are both bounded by the application's maximum; a
+    client that sends nothing more does not hold its connection longer than `within_s`.
     """
-    raw = await request.read()
+    try:
+        async with asyncio.timeout(within_s):
+            raw = await request.read()
+    except TimeoutError:
+        message = f"the request body did not arrive within {within_s:g} seconds"
+        raise InvalidRequest(message, status=_REQUEST_TIMEOUT) from None
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     return raw if encoding in {"", "identity"} else expand(raw, encoding, request.client_max_size)
 

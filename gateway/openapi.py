@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -15,16 +15,24 @@ from gateway.wiring import Guarded, Route
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _REF = "#/components/schemas/{name}"
 _SHOWN = (DecisionRecord, Explanation, CostLine, RoiLine)
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "the record's ETag; another version is refused with 412",
+    "schema": {"type": "string"},
+}
 
 Json = Mapping[str, object]
 
 
 def document(routes: Iterable[Route], version: str = "0.1.0") -> Json:
     """Return the OpenAPI 3.1 document of `routes`."""
+    described = list(routes)
+    shapes = _Shapes(described)
     paths: dict[str, dict[str, Json]] = {}
-    for route in routes:
-        paths.setdefault(plain_path(route.path), {})[route.method.lower()] = _operation(route)
-    _, schemas = msgspec.json.schema_components(_SHOWN, ref_template=_REF)
+    for route in described:
+        paths.setdefault(plain_path(route.path), {})[route.method.lower()] = _operation(route, shapes)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -34,7 +42,7 @@ def document(routes: Iterable[Route], version: str = "0.1.0") -> Json:
         },
         "paths": paths,
         "components": {
-            "schemas": schemas | {"Error": _ERROR},
+            "schemas": shapes.components | {"Error": _ERROR},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -45,31 +53,68 @@ def plain_path(path: str) -> str:
     return _PARAMETER.sub(r"{\1}", path)
 
 
-def _operation(route: Route) -> Json:
+class _Shapes:
+    """The schemas of every body and answer, named once, and the parameters of every query."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        guarded = [route for route in routes if isinstance(route, Guarded)]
+        types = dict.fromkeys(t for r in guarded for t in (r.body, r.answer) if t is not None)
+        schemas, self.components = msgspec.json.schema_components((*_SHOWN, *types), ref_template=_REF)
+        self._schemas = dict(zip(types, schemas[len(_SHOWN) :], strict=True))
+
+    def content(self, shape: object) -> Json:
+        """Return the JSON content of a type, of any object where none is declared."""
+        return {"application/json": {"schema": self._schemas.get(shape, {"type": "object"})}}
+
+    @staticmethod
+    def query(shape: object) -> Iterator[Json]:
+        """Yield the parameters of a query type."""
+        if shape is None:
+            return
+        _, components = msgspec.json.schema_components((shape,), ref_template=_REF)
+        (schema,) = components.values()
+        for name, field in schema["properties"].items():
+            required = name in schema.get("required", ())
+            yield {"name": name, "in": "query", "required": required, "schema": field}
+
+
+def _operation(route: Route, shapes: _Shapes) -> Json:
     operation: dict[str, object] = {
         "operationId": f"{route.method.lower()}{plain_path(route.path)}".replace("/", "_"),
         "summary": route.summary,
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in _PARAMETER.findall(route.path)
-        ],
-        "responses": {
-            "200": {"description": "as the summary says"},
-            "default": {
-                "description": "an error in OpenAI's shape",
-                "content": {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}},
-            },
-        },
+        "parameters": list(_parameters(route, shapes)),
+        "responses": _responses(route, shapes),
     }
     if isinstance(route, Guarded):
         operation["security"] = [{"key": []}]
         operation["description"] = f"needs a key with the scope `{route.scope}`"
-    if route.method == "POST":
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        }
+    body = route.body if isinstance(route, Guarded) else None
+    if body is not None or (route.method == "POST" and _answer(route) is None):
+        operation["requestBody"] = {"required": True, "content": shapes.content(body)}
     return operation
+
+
+def _parameters(route: Route, shapes: _Shapes) -> Iterator[Json]:
+    for name in _PARAMETER.findall(route.path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    if isinstance(route, Guarded):
+        yield from shapes.query(route.query)
+        if route.versioned:
+            yield _IF_MATCH
+
+
+def _responses(route: Route, shapes: _Shapes) -> Json:
+    error = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
+    good: dict[str, object] = {"description": "as the summary says"}
+    answer = _answer(route)
+    if answer is not None:
+        good["content"] = shapes.content(answer)
+    status = route.status if isinstance(route, Guarded) else 200
+    return {str(status): good, "default": {"description": "an error in OpenAI's shape", "content": error}}
+
+
+def _answer(route: Route) -> object:
+    return route.answer if isinstance(route, Guarded) else None
 
 
 _ERROR: Json = {

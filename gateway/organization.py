@@ -20,7 +20,9 @@ from gateway.errors import InvalidRequest
 from gateway.stores.base import GroupBy, ReportLine, ReportQuery
 from policies.pricing import usd
 
-Instant = Annotated[int, Meta(ge=0, le=253_402_300_799)]
+LAST_S = 253_402_300_799
+"""The end of the year 9999."""
+Instant = Annotated[int, Meta(ge=0, le=LAST_S)]
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Ids = Annotated[list[Id], Meta(max_length=100)]
 Width = Literal["1m", "1h", "1d"]
@@ -141,7 +143,7 @@ class Span:
 
 
 def span_of(query: CostsQuery | UsageQuery, now_s: int) -> Span:
-    """Return the page's buckets; without an end they reach through the bucket of now. Raise InvalidRequest."""
+    """Return the page's buckets, without an end through the bucket of now; raise InvalidRequest."""
     width_s = WIDTH_S[query.bucket_width]
     since_s, until_s = query.start_time, query.end_time or (now_s // width_s + 1) * width_s
     if query.end_time is not None and since_s >= query.end_time:
@@ -204,7 +206,7 @@ def _read_cursor(page: str) -> tuple[int, int]:
         since_s, until_s = _CURSOR.unpack(packed)
     except (ValueError, struct.error):
         raise _strange_page() from None
-    if write_cursor(since_s, until_s) != page or until_s > 253_402_387_200:  # noqa: PLR2004 - the year 10000
+    if write_cursor(since_s, until_s) != page or until_s > LAST_S:
         raise _strange_page()
     return since_s, until_s
 

@@ -135,15 +135,9 @@ class Pipeline:
         """Close the account once and tell of it; a request that promised nothing leaves no row."""
         if account.receipt is not None or not account.opened:
             return
-        parts, exchange = self._parts, account.exchange
         receipt = await account.close(status, http_status)
-        parts.telemetry.served(
-            exchange,
-            receipt,
-            model=account.attempts[-1].model if account.attempts else "",
-            status=status,
-            seconds=parts.clock.monotonic() - exchange.started_monotonic_s,
-        )
+        seconds = self._parts.clock.monotonic() - account.exchange.started_monotonic_s
+        self._parts.telemetry.served(account, receipt, status=status, seconds=seconds)
 
 
 def replace_tier(exchange: Exchange, tier: Tier) -> Exchange:

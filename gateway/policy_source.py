@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 import policies
-from gateway.config_file import Configuration
+from gateway.config_file import Configuration, default_configuration
 from gateway.errors import ConfigError
 from gateway.fleet import Reach, build_reach
 from policies.envelope import Envelopes
 from policies.escalation_triggers.detector import Detector
 from policies.pack import Library, PackError, PackText, load_pack
-from policies.pack_tests import run_cases
+from policies.pack_tests import Failure, run_cases
 from policies.policy import Fleet, Policy
 from policies.prices import load_prices, overlay
 from policies.pricing import PriceTable
@@ -194,12 +194,22 @@ def _compile(paths: list[Path], library: Library, fleet: Fleet) -> Policy:
         raise ConfigError(error.message, path=error.path, line=error.line) from None
 
 
+def run_pack_tests(pack: Path, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
+    """Return how many cases stand beside a pack and those that fail; raise DocumentError for a bad file.
+
+    They are run on the reference fleet, one cheap and one premium model: a pack's tests speak of the pack,
+    whatever deployments its user has.
+    """
+    reference = load_reach(default_configuration()).fleet
+    return run_cases(read_pack(test_file(pack)).text, replace(policy, fleet=reference))
+
+
 def _run_tests(pack: Path, policy: Policy) -> None:
     path = test_file(pack)
     if not path.exists():
         return
     try:
-        _, failures = run_cases(read_pack(path).text, policy)
+        _, failures = run_pack_tests(pack, policy)
     except DocumentError as error:
         raise ConfigError(error.message, path=str(path), line=error.line) from None
     if failures:

@@ -13,7 +13,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
-from gateway.ledger import Receipt
+from gateway.ledger import Account, Receipt
 from gateway.settings import LogSettings
 from policies.verdicts import Outcome
 
@@ -100,15 +100,16 @@ class Telemetry:
             detail=error.detail,
         )
 
-    def served(
-        self, exchange: Exchange, receipt: Receipt, *, model: str, status: str, seconds: float
-    ) -> None:
-        """Note a finished request: one log line, one set of samples."""
+    def served(self, account: Account, receipt: Receipt, *, status: str, seconds: float) -> None:
+        """Note a finished request: one log line, one set of samples; tier and model are those that served."""
+        exchange, attempts = account.exchange, account.attempts
         team, decision = exchange.principal.team_name, exchange.decision
-        cost_usd = receipt.cost_nano / 1e9
-        self._requests.labels(team, decision.tier, model, status).inc()
-        self._cost.labels(team, decision.tier, model).inc(cost_usd)
-        self._latency.labels(decision.tier).observe(seconds)
+        tier = attempts[-1].tier if attempts else decision.tier
+        model = attempts[-1].model if attempts else ""
+        self._requests.labels(team, tier, model, status).inc()
+        for attempt in attempts:
+            self._cost.labels(team, attempt.tier, attempt.model).inc(attempt.cost_nano / 1e9)
+        self._latency.labels(tier).observe(seconds)
         for finding in decision.findings:
             self._triggers.labels(finding.trigger).inc()
         savings = receipt.savings_nano
@@ -120,13 +121,13 @@ class Telemetry:
             team=team,
             key=exchange.principal.key_id,
             asked=exchange.request.model,
-            tier=decision.tier,
+            tier=tier,
             model=model,
             ground=decision.ground,
             reason=decision.reason,
             status=status,
             attempts=receipt.attempts,
-            cost_usd=cost_usd,
+            cost_usd=receipt.cost_nano / 1e9,
             savings_usd=None if savings is None else savings / 1e9,
             wasted_usd=receipt.wasted_nano / 1e9,
             estimated=receipt.estimated,

@@ -54,6 +54,8 @@ class Guarded:
     body: object = None
     answer: object = None
     status: int = 200
+    versioned: bool = False
+    """Whether `If-Match` is heeded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,8 @@ def with_candidates(
     dropped: list[Dropped] = []
     obstacles: list[Denial] = []
     for deployment_id in _ordered(draft, pinned, policy):
-        deployment, tier = fleet.deployments[deployment_id], fleet.tier_of(deployment_id)
+        deployment = fleet.deployments[deployment_id]
+        tier = draft.tier if deployment_id in fleet.tiers[draft.tier] else fleet.tier_of(deployment_id)
         price = deployment.card.price_on(day)
         obstacle = _obstacle(deployment, features, snapshot)
         if obstacle is None and price is not None:

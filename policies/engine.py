@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from policies.candidates import with_candidates
-from policies.condition import evaluate
+from policies.condition import evaluate, holds
 from policies.facts import Features, Session, Snapshot, Tier
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.verdicts import Decision, Finding, Ground, Signal
@@ -41,6 +41,8 @@ def fire(
     """
     findings, errors = [], []
     for trigger in triggers if signals else ():
+        if holds(trigger.when, signals) is False:
+            continue
         verdict = evaluate(trigger.when, signals)
         if verdict.matched:
             findings.append(
@@ -55,7 +57,7 @@ def fire(
                     signals=verdict.signals,
                 )
             )
-        elif verdict.missing:
+        else:
             errors.append(f"{trigger.id}: {', '.join(verdict.missing)} not measured; skipped")
     return tuple(findings), tuple(errors)
 

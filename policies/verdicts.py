@@ -108,7 +108,7 @@ class Decision:
     tier: Tier
     ground: Ground
     reason: str
-    """One short ASCII clause, fit for a header."""
+    """One clause for people; `engine.ascii_clause` cuts it to fit a header."""
     findings: tuple[Finding, ...] = ()
     score: float = 0.0
     threshold: float | None = None

@@ -59,11 +59,14 @@ def _step(found: re.Match[str]) -> _Step:
 
 
 def _shown(steps: Sequence[_Step]) -> str:
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return "$" + "".join(f".{s}" if isinstance(s, str) else "[...]" if s is None else f"[{s}]" for s in steps)
 
 
 def _resolved(value: object, shape: type, steps: tuple[_Step, ...]) -> tuple[_Step, ...]:
-    """Name the key behind every `[...]`: the first one that fails the same way when it stands alone."""
+    """Name the key behind every `[...]`: the first one that fails the same way when it stands alone.
+
+    msgspec leaves the keys out; a fault that no key shows by itself keeps its `[...]`.
+    """
     known = steps
     while None in known:
         place = known.index(None)

@@ -34,6 +34,7 @@ class Canned:
     closed: int = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the parts."""
         for part in self.parts:
             if isinstance(part, BaseException):
                 raise part
@@ -180,7 +181,7 @@ async def test_good_stream_stays_open() -> None:
     reply = Canned(parts=(ROLE, WORD, WORD))
     delivery, _ = await run(Line([reply]), stream=True)
     assert isinstance(delivery, Delivery)
-    assert delivery.head == ROLE + WORD or b"word" in delivery.head
+    assert b"word" in delivery.head
     assert reply.closed == 0
 
 

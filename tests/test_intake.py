@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from gateway.errors import GatewayError
-from gateway.intake import expand
+from gateway.intake import expand, read_body
 
 TEXT = b'{"model": "auto"}' * 50
 
@@ -49,3 +52,22 @@ def test_refuses(encoding: str, raw: bytes, status: int) -> None:
     with pytest.raises(GatewayError) as refused:
         expand(raw, encoding, 10_000)
     assert refused.value.http_status == status
+
+
+async def test_body_that_never_ends() -> None:
+    """A client that stops in the middle of its body is told so in time."""
+
+    async def handler(request: web.Request) -> web.Response:
+        with pytest.raises(GatewayError) as refused:
+            await read_body(request, within_s=0.02)
+        return web.Response(text=str(refused.value.http_status))
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    async with TestServer(app) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(3) == b"408"
+        writer.close()

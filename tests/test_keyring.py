@@ -63,7 +63,7 @@ async def test_master_key(ring: KeyRing, grants: Grants) -> None:
 @pytest.mark.parametrize("secret", [None, "", mint(), "k" * 513, "clé", GOOD + " ", MASTER + "x"])
 async def test_refusals(ring: KeyRing, secret: str | None) -> None:
     """Everything else is refused in the same words."""
-    with pytest.raises(Unauthenticated, match="^incorrect API key provided"):
+    with pytest.raises(Unauthenticated, match=r"^incorrect API key provided"):
         await ring.caller(secret)
 
 

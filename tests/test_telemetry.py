@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from exchange_samples import GLM, OPUS, ListBooks, make_account, make_exchange
 
 from gateway.errors import BudgetExceeded
+from gateway.ledger import Attempted
 from gateway.settings import LogSettings
 from gateway.telemetry import Telemetry, configure_logging, redact
+from policies.pricing import Usage
+from policies.verdicts import Candidate
 
 KEY = "sk-gw-Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6"
 
@@ -56,7 +60,7 @@ def test_no_key_in_any_line(log: io.StringIO) -> None:
     logger, secret = structlog.get_logger("gateway"), f"rejected {KEY}"
     logger.info("seen", header=f"Bearer {KEY}", nested={"list": [KEY]})
     try:
-        raise ValueError(secret)
+        int(secret)
     except ValueError:
         logger.exception("failed")
         logging.getLogger("library").exception("library failed with %s", KEY)
@@ -73,3 +77,19 @@ def test_refusals_are_counted_and_logged(log: io.StringIO) -> None:
     assert "team red" in log.getvalue()
     if log.getvalue().startswith("{"):
         assert json.loads(log.getvalue())["status"] == 429
+
+
+async def test_cost_by_what_ran(log: io.StringIO) -> None:
+    """A fallback's cost is counted under the model and tier that caused it, each attempt under its own."""
+    account, telemetry = make_account(make_exchange(), ListBooks()), Telemetry()
+    for deployment, tier in ((GLM, "base"), (OPUS, "premium")):
+        candidate = Candidate(deployment=deployment, tier=tier, worst_case_nano=0)  # type: ignore[arg-type]
+        outcome = "ok" if tier == "premium" else "garbled"
+        usage = Usage(input_tokens=1000)
+        account.book(Attempted(candidate=candidate, outcome=outcome, started_s=0, usage=usage))  # type: ignore[arg-type]
+    telemetry.served(account, await account.close("ok", 200), status="ok", seconds=1.5)
+    told = telemetry.exposition().decode()
+    assert f'gateway_cost_usd_total{{model="{GLM}",team="red",tier="base"}} 0.0006' in told
+    assert f'gateway_cost_usd_total{{model="{OPUS}",team="red",tier="premium"}} 0.015' in told
+    assert f'gateway_requests_total{{model="{OPUS}",status="ok",team="red",tier="premium"}} 1.0' in told
+    assert "0.0156" in log.getvalue()

@@ -10,29 +10,21 @@ from pathlib import Path
 import click
 import msgspec
 
+from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, parse_usd
 from gateway.cli.options import config_option, open_configuration, with_books
-from gateway.cli.teams import ACTOR, parse_usd
-from gateway.config_file import Configuration
-from gateway.credentials import fingerprint, mint
+from gateway.cli.teams import ACTOR
 from gateway.errors import InvalidRequest
 from gateway.exchange import Scope
-from gateway.stores.base import BudgetSpec, Directory, KeyRow, KeySpec, Period
+from gateway.stores.base import BudgetSpec, Directory, KeyChange, KeyRow, KeySpec, Period
 
 SCOPES = ("inference", "reports", "admin", "attribution")
 _SPAN = re.compile(r"^(\d{1,5})([hdw])$")
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
 
 
-class Created(msgspec.Struct, frozen=True):
-    """A new key with its secret, which is never shown again."""
-
-    key: KeyRow
-    secret: str
-
-
 @click.group("keys")
 def command() -> None:
-    """Create, list and revoke keys."""
+    """Create, list, rotate, block and revoke keys."""
 
 
 @command.command("create")
@@ -62,26 +54,18 @@ def create(  # noqa: PLR0913 - one parameter per option
     """Create a key and show its secret, once."""
     configuration = open_configuration(config, need_secrets=False)
 
-    async def run(_books: object, directory: Directory) -> Created:
+    async def run(_books: object, directory: Directory) -> IssuedKey:
         budgets = () if budget_usd is None else (BudgetSpec(limit_nano=parse_usd(budget_usd), period=period),)
         spec = KeySpec(
             name=name or f"key-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}",
-            scopes=scopes or ("inference", "reports"),
+            scopes=scopes or DEFAULT_SCOPES,
             allowed_models=models or None,
             expires_ms=None if expires is None else _expiry_ms(expires),
             budgets=budgets,
         )
-        secret = mint()
-        pepper = await _pepper(configuration, directory)
-        key = await directory.create_key(team, spec, fingerprint(secret, pepper), actor=ACTOR)
-        return Created(key, secret)
+        return await Issuer(directory, configuration).create(team, spec, actor=ACTOR)
 
-    created = with_books(configuration, run)
-    if as_json:
-        click.echo(msgspec.json.encode(created).decode())
-        return
-    click.echo(f"key {created.key.name} ({created.key.id}) created; its secret is shown only now:", err=True)
-    click.echo(created.secret)
+    _show("created", with_books(configuration, run), as_json=as_json)
 
 
 @command.command("list")
@@ -95,9 +79,42 @@ def list_keys(*, config: Path | None, team: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(list(keys)).decode())
         return
-    for key in keys:
+    for key in sorted(keys, key=lambda key: (key.name, key.id)):
         limits = ",".join(key.allowed_models) if key.allowed_models else "all models"
-        click.echo(f"{key.id}  {key.name:28} ...{key.last4}  {','.join(key.scopes)}; {limits}")
+        blocked = "" if key.blocked_ms is None else "; blocked"
+        click.echo(f"{key.id}  {key.name:28} ...{key.last4}  {','.join(key.scopes)}; {limits}{blocked}")
+
+
+@command.command("rotate")
+@config_option
+@click.argument("key_id")
+@click.option("--overlap", default=None, help="How long the old secret stays valid, up to 7d; default not.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rotate(*, config: Path | None, key_id: str, overlap: str | None, as_json: bool) -> None:
+    """Give the key KEY_ID a new secret and show it, once."""
+    configuration = open_configuration(config, need_secrets=False)
+
+    async def run(_books: object, directory: Directory) -> IssuedKey:
+        overlap_s = 0 if overlap is None else _span_s(overlap)
+        return await Issuer(directory, configuration).rotate(key_id, overlap_s=overlap_s, actor=ACTOR)
+
+    _show("rotated", with_books(configuration, run), as_json=as_json)
+
+
+@command.command("block")
+@config_option
+@click.argument("key_id")
+def block(*, config: Path | None, key_id: str) -> None:
+    """Refuse the key KEY_ID until it is unblocked."""
+    _set_blocked(config, key_id, blocked=True)
+
+
+@command.command("unblock")
+@config_option
+@click.argument("key_id")
+def unblock(*, config: Path | None, key_id: str) -> None:
+    """Accept the blocked key KEY_ID again."""
+    _set_blocked(config, key_id, blocked=False)
 
 
 @command.command("revoke")
@@ -110,13 +127,30 @@ def revoke(*, config: Path | None, key_id: str) -> None:
     click.echo(f"key {key.name} ({key.id}) revoked")
 
 
-async def _pepper(configuration: Configuration, directory: Directory) -> bytes:
-    configured = configuration.settings.general_settings.key_pepper
-    return configured.get_secret_value().encode() if configured else await directory.pepper()
+def _set_blocked(config: Path | None, key_id: str, *, blocked: bool) -> None:
+    configuration = open_configuration(config, need_secrets=False)
+
+    async def run(_books: object, directory: Directory) -> KeyRow:
+        return await directory.update_key(key_id, KeyChange(blocked=blocked), actor=ACTOR)
+
+    key = with_books(configuration, run)
+    click.echo(f"key {key.name} ({key.id}) {'blocked' if blocked else 'unblocked'}")
+
+
+def _show(done: str, issued: IssuedKey, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(issued).decode())
+        return
+    click.echo(f"key {issued.key.name} ({issued.key.id}) {done}; its secret is shown only now:", err=True)
+    click.echo(issued.secret)
 
 
 def _expiry_ms(span: str) -> int:
+    return int((time.time() + _span_s(span)) * 1000)
+
+
+def _span_s(span: str) -> int:
     found = _SPAN.match(span)
     if not found:
         raise InvalidRequest(f"`{span[:40]}` is no lifetime; write 12h, 30d or 8w")
-    return int((time.time() + int(found[1]) * _SECONDS[found[2]]) * 1000)
+    return int(found[1]) * _SECONDS[found[2]]

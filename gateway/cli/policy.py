@@ -24,11 +24,10 @@ def test(*, config: Path | None, packs: tuple[str, ...]) -> None:
         compile_packs,
         load_reach,
         pack_paths,
-        read_pack,
         resolve_pack,
+        run_pack_tests,
         test_file,
     )
-    from policies.pack_tests import run_cases
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet
     named = [or_fail(lambda n=name: resolve_pack(n, configuration.folder)) for name in packs]  # type: ignore[misc]
@@ -40,7 +39,7 @@ def test(*, config: Path | None, packs: tuple[str, ...]) -> None:
             click.echo(f"{path}: no tests; write {tests.name}", err=True)
             continue
         policy = or_fail(lambda p=path: compile_packs([p], fleet))  # type: ignore[misc]
-        count, failures = run_cases(read_pack(tests).text, policy)
+        count, failures = run_pack_tests(path, policy)
         total, failed = total + count, failed + len(failures)
         for failure in failures:
             click.echo(f"{tests}:{failure.line}: {failure.name}: {failure.message}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -13,6 +15,9 @@ import msgspec
 from gateway.cli.options import config_option, open_configuration, or_fail
 from policies.facts import Tier
 from policies.verdicts import Decision
+
+if TYPE_CHECKING:  # the policy is imported when there is something to judge
+    from gateway.judging import Judge, Judged
 
 SIGNALS = (
     "security",
@@ -32,7 +37,8 @@ class Item(msgspec.Struct, frozen=True):
 
     id: str
     text: str | None = None
-    request: msgspec.Raw | None = None
+    request: msgspec.Raw = msgspec.Raw()
+    """Empty where the line has none."""
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -69,16 +75,11 @@ def command(*, config: Path | None) -> None:
             item = decoder.decode(line)
         except msgspec.DecodeError as error:
             raise click.ClickException(f"line {number}: {error}; give one JSON object a line") from None
-        if item.text is None and item.request is None:
+        body = bytes(item.request)
+        if item.text is None and not body:
             raise click.ClickException(f"line {number}: neither `text` nor `request`; give one")
         started = time.perf_counter_ns()
-        judged = or_fail(
-            lambda item=item: (
-                judge.judge_text(item.text)  # type: ignore[misc]
-                if item.text is not None
-                else judge.judge_request(bytes(item.request or b""))
-            )
-        )
+        judged = or_fail(partial(_judge, judge, item.text, body))
         spent_us = (time.perf_counter_ns() - started) / 1000
         decision = judged.decision
         scored = Scored(
@@ -92,6 +93,10 @@ def command(*, config: Path | None) -> None:
         )
         out.write(msgspec.json.encode(scored) + b"\n")
     out.flush()
+
+
+def _judge(judge: Judge, text: str | None, body: bytes) -> Judged:
+    return judge.judge_request(body) if text is None else judge.judge_text(text)
 
 
 def _shown(decision: Decision) -> dict[str, float]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
 import msgspec
 
+from gateway.administration import parse_usd
 from gateway.cli.options import config_option, open_configuration, with_books
-from gateway.errors import InvalidRequest
-from gateway.stores.base import BudgetSpec, Directory, Period, TeamRow, TeamSpec
-from policies.pricing import nano
+from gateway.stores.base import BudgetSpec, Directory, Period, TeamChange, TeamRow, TeamSpec
+from gateway.wire.invalid_body import invalid_body
 
 ACTOR = "cli"
 REWRITES = ("auto-only", "floor-only", "rewrite-all")
@@ -20,7 +19,7 @@ BASELINES = ("all-premium", "all-base", "requested")
 
 @click.group("teams")
 def command() -> None:
-    """Create, list and delete teams."""
+    """Create, list, change and delete teams."""
 
 
 @command.command("create")
@@ -73,8 +72,33 @@ def list_teams(*, config: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(list(teams)).decode())
         return
-    for team in teams:
+    for team in sorted(teams, key=lambda team: team.name):
         click.echo(f"{team.name:24} {team.id}  {team.rewrite}, baseline {team.baseline}, {team.time_zone}")
+
+
+@command.command("update")
+@config_option
+@click.argument("team")
+@click.option("--name", default=None, help="Another name.")
+@click.option("--rewrite", type=click.Choice(REWRITES), default=None, help="What may be rewritten.")
+@click.option("--baseline", type=click.Choice(BASELINES), default=None, help="What savings compare with.")
+@click.option("--time-zone", default=None, help="IANA zone in which budgets and days begin.")
+@click.option(
+    "--honours-route-wish/--ignores-route-wish", default=None, help="Whether x-gateway-route is obeyed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def update(*, config: Path | None, team: str, as_json: bool, **asked: str | bool | None) -> None:
+    """Change the settings of TEAM that are named; the others stay."""
+    configuration = open_configuration(config, need_secrets=False)
+    given = {name: value for name, value in asked.items() if value is not None}
+    if not given:
+        raise click.UsageError("nothing is to be changed; name a setting, such as --time-zone")
+
+    async def run(_books: object, directory: Directory) -> TeamRow:
+        return await directory.update_team(team, _change(given), actor=ACTOR)
+
+    changed = with_books(configuration, run)
+    click.echo(msgspec.json.encode(changed).decode() if as_json else f"team {changed.name} updated")
 
 
 @command.command("delete")
@@ -87,12 +111,8 @@ def delete(*, config: Path | None, name: str) -> None:
     click.echo(f"team {team.name} deleted, its keys revoked")
 
 
-def parse_usd(text: str) -> int:
-    """Return nano-USD; raise InvalidRequest for anything but a positive, finite amount."""
+def _change(given: dict[str, str | bool]) -> TeamChange:
     try:
-        amount = nano(Decimal(text))
-    except (InvalidOperation, ValueError):
-        amount = 0
-    if not 0 < amount <= 10**18:
-        raise InvalidRequest(f"`{text[:40]}` is no amount of money; give USD above 0, such as 25 or 0.50")
-    return amount
+        return msgspec.convert(given, TeamChange)
+    except msgspec.ValidationError as error:
+        raise invalid_body(error) from None

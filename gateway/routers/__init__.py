@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.routers import chat, decisions, documents, health, messages, models, reports, responses
+from gateway.routers import (
+    audit,
+    budgets,
+    chat,
+    decisions,
+    documents,
+    health,
+    keys,
+    messages,
+    models,
+    organization,
+    reports,
+    responses,
+    teams,
+)
 from gateway.wiring import Route
 
 _RESOURCES: tuple[Route, ...] = (

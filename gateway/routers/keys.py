@@ -33,7 +33,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     team: Name
     """Id or name of the team that pays."""
     name: Name
-    scopes: list[Scope] = list(DEFAULT_SCOPES)
+    scopes: list[Scope] = msgspec.field(default_factory=lambda: list(DEFAULT_SCOPES))
     allowed_models: list[str] | None = None
     """Model names the key may reach; null for all."""
     expires_ms: UnixMs | None = None
@@ -157,6 +157,7 @@ ROUTES = (
         summary="Change what is named of a key; with If-Match, only at that version.",
         body=KeyChange,
         answer=KeyRow,
+        versioned=True,
     ),
     Guarded(
         method="DELETE",
@@ -165,6 +166,7 @@ ROUTES = (
         scope="admin",
         summary="Revoke a key for good.",
         answer=KeyRow,
+        versioned=True,
     ),
     Guarded(
         method="POST",
@@ -183,6 +185,7 @@ ROUTES = (
             scope="admin",
             summary=summary,
             answer=KeyRow,
+            versioned=True,
         )
         for verb, summary in (
             ("block", "Refuse a key until it is unblocked."),

@@ -94,6 +94,7 @@ ROUTES = (
         summary="Change what is named of a team; with If-Match, only at that version.",
         body=TeamChange,
         answer=TeamRow,
+        versioned=True,
     ),
     Guarded(
         method="DELETE",
@@ -102,5 +103,6 @@ ROUTES = (
         scope="admin",
         summary="Retire a team and revoke its keys; its ledger stays.",
         answer=TeamRow,
+        versioned=True,
     ),
 )

@@ -141,6 +141,7 @@ class Interleaving(RuleBasedStateMachine):
         scopes=st.sampled_from([("team:a",), ("team:a", "key:a")]),
     )
     def reserve(self, hold: str, amount: int, scopes: tuple[str, ...]) -> None:
+        """Promise, as far as there is room."""
         scopes = self.held.get(hold, scopes)
         try:
             asyncio.run(self.store.reserve(hold, [self.windows[s] for s in scopes], amount))
@@ -150,6 +151,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(hold=st.sampled_from("vwxyz"), share=st.floats(0, 1))
     def settle(self, hold: str, share: float) -> None:
+        """Pay some share of what was promised."""
         held = self.store._holds.get(hold)
         cost = int((held.amount_nano if held else 0) * share)
         asyncio.run(self.store.settle(hold, cost))
@@ -158,14 +160,16 @@ class Interleaving(RuleBasedStateMachine):
 
     @invariant()
     def within_the_limit(self) -> None:
+        """Spending and promises together never exceed the limit, and spending is what was paid."""
         for scope, window in self.windows.items():
             spent, reserved = figures(self.store, window)
             assert spent == self.spent[scope]
-            assert 0 <= reserved
+            assert reserved >= 0
             assert spent + reserved <= LIMIT
 
     @invariant()
     def every_hold_is_known(self) -> None:
+        """No hold is left over and none is lost."""
         assert self.store.open_holds == len(self.held)
 
 

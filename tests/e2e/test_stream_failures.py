@@ -91,6 +91,16 @@ async def test_failure_before_output(gateway: Running, key: str) -> None:
     assert attempts == [("glm-4.5", "server_error", 0), ("claude-opus-4-1", "ok", 1)]
 
 
+async def test_early_failure_is_billed_at_the_vendors_count(gateway: Running, key: str) -> None:
+    """A prompt the vendor has counted before its stream broke is billed at that count, as an estimate."""
+    for scenario in (Scenario(cut_after_events=1), Scenario()):
+        gateway.vendors.script(OPUS, scenario)
+        await gateway.post(key, streamed("claude-opus-4-1"))
+    broken, good = await gateway.rows("attempts")
+    assert (broken["outcome"], broken["estimated"], broken["delivered"]) == ("cut_off", 1, 0)
+    assert broken["input_tokens"] == good["input_tokens"] > 0
+
+
 async def test_failure_before_output_under_a_floor(gateway: Running, key: str) -> None:
     """Where no fallback is allowed, an early failure is an HTTP error and not a broken stream."""
     gateway.vendors.script(OPUS, Scenario(error_after_events=1))

@@ -16,6 +16,7 @@ from policies.condition import (
     Negated,
     Some,
     evaluate,
+    holds,
     parse,
     signal_names,
 )
@@ -80,6 +81,7 @@ def test_missing_signals(doc: object, matched: bool, missing: tuple[str, ...]) -
     verdict = evaluate(condition(doc), SIGNALS)
 
     assert (verdict.matched, verdict.missing) == (matched, missing)
+    assert holds(condition(doc), SIGNALS) is (None if missing else matched)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,9 @@ def test_verdicts_last(tree: Condition, known: dict[str, float], rest: tuple[flo
     full = dict(zip("abc", rest, strict=True)) | known
     later = evaluate(tree, {name: Signal(value=value) for name, value in full.items()})
 
+    for told, measured in ((verdict, known), (later, full)):
+        truth = holds(tree, {name: Signal(value=value) for name, value in measured.items()})
+        assert truth is (None if told.missing else told.matched)
     assert not later.missing
     if not verdict.missing:
         assert later.matched == verdict.matched

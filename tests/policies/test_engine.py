@@ -7,7 +7,16 @@ from policy_samples import FLEET, GLM, NOW, OPUS, SMALL_PACK, asking, deployment
 
 from policies.condition import Compare, Every, Negated, Some
 from policies.engine import ascii_clause, decide, fire, judge, measure
-from policies.facts import Ask, Declared, Features, RewriteContract, Rights, RouteWish, Session, Snapshot, Tier
+from policies.facts import (
+    Ask,
+    Declared,
+    Features,
+    RewriteContract,
+    Rights,
+    Session,
+    Snapshot,
+    Tier,
+)
 from policies.pricing import PriceTable
 from policies.verdicts import Finding, Signal, Span
 
@@ -41,14 +50,26 @@ def declaring(impact: str, text: str = PLAIN) -> Features:
         (declaring("high"), SNAPSHOT, "premium", "economy", "expected gain 0.75 >= 0.60"),
         (declaring("medium"), SNAPSHOT, "base", "default", "expected gain 0.50 < 0.60"),
         (asking(PLAIN, route_wish="premium"), SNAPSHOT, "premium", "route_wish", "caller asked for premium"),
-        (replace(declaring("high"), route_wish="base"), SNAPSHOT, "base", "route_wish", "caller asked for base"),
+        (
+            replace(declaring("high"), route_wish="base"),
+            SNAPSHOT,
+            "base",
+            "route_wish",
+            "caller asked for base",
+        ),
         (asking(PLAIN, route_wish="auto"), SNAPSHOT, "base", "default", "no trigger fired"),
         (asking(CRITICAL, route_wish="base"), SNAPSHOT, "premium", "floor", "critical_security: "),
         (asking(PLAIN), session(2), "premium", "sticky", "session escalated within the last 3 turns"),
         (asking(PLAIN), session(3), "base", "default", "no trigger fired"),
         (asking(PLAIN), session(0, "base"), "base", "default", "no trigger fired"),
         (asking(PLAIN, route_wish="base"), session(0), "base", "route_wish", "caller asked for base"),
-        (asking(PLAIN, model="glm", pinned_deployments=("glm",)), SNAPSHOT, "base", "pin", "model glm asked for"),
+        (
+            asking(PLAIN, model="glm", pinned_deployments=("glm",)),
+            SNAPSHOT,
+            "base",
+            "pin",
+            "model glm asked for",
+        ),
         (asking(PLAIN, model="opus", pinned_deployments=("opus",)), SNAPSHOT, "premium", "pin", "model opus"),
     ],
 )
@@ -168,7 +189,7 @@ def test_findings() -> None:
             because="lexicon.security 1.00 >= 1.00",
             layer="small",
             floor="premium",
-            spans=(Span(start=16, end=24, label="password*"),),
+            spans=(Span(start=20, end=28, label="password*"),),
             signals=("lexicon.security",),
         ),
         Finding(

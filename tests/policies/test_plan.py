@@ -87,9 +87,7 @@ def test_waits_out_the_soonest() -> None:
     outcomes = (ended("rate_limited", after=7, at=1), ended("rate_limited", "b", after=2, at=4))
 
     assert advance(PLAN, outcomes) == Start(candidate=B, delay_s=2)
-    assert advance(PLAN, (*outcomes, ended("server_error", "b", at=6))) == Start(
-        candidate=A, delay_s=2
-    )
+    assert advance(PLAN, (*outcomes, ended("server_error", "b", at=6))) == Start(candidate=A, delay_s=2)
 
 
 @pytest.mark.parametrize(("after", "delay_s"), [(3, 3.0), (0, 0.0), (-5, 0.0), (math.nan, 0.0)])

@@ -93,9 +93,7 @@ def test_errors_name_the_line(old: str, new: str, line: int, problem: str) -> No
 def test_no_price() -> None:
     """A model without a price is refused: silence is never zero."""
     with pytest.raises(DocumentError, match="an unpriced model cannot be used"):
-        load_prices(
-            "currency: USD\nmodels: {a/b: {context_window: 1, max_output_tokens: 1, prices: []}}"
-        )
+        load_prices("currency: USD\nmodels: {a/b: {context_window: 1, max_output_tokens: 1, prices: []}}")
 
 
 def test_revision() -> None:

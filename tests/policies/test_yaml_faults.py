@@ -5,10 +5,13 @@ from typing import Literal
 import msgspec
 import pytest
 
+from policies.yaml_faults import explain
 from policies.yaml_lines import DocumentError, convert, read
 
 
 class Leaf(msgspec.Struct, forbid_unknown_fields=True):
+    """What hangs on a tree."""
+
     size: int
     colour: Literal["red", "green"] = "red"
     name: str = ""
@@ -16,6 +19,8 @@ class Leaf(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Tree(msgspec.Struct, forbid_unknown_fields=True):
+    """Structs in every container."""
+
     leaves: dict[str, Leaf] = {}
     rows: list[str | Leaf] = []
     spare: Leaf | None = None
@@ -46,8 +51,18 @@ spare: {size: 5}
         ("    size: 1", "    sise: 1", 3, "`$.leaves.a.b` has no setting `sise`; did you mean `size`?"),
         ("    size: 2\n", "", 4, "`$.leaves.c/d` needs `size`; add it"),
         ("- plain", "- 5", 10, "`$.rows[0]`: expected `str | object`, got `int`; put it in quotes"),
-        ("size: 4", "size: 4\n    colour: blue", 12, "`$.rows[1].colour`: `blue` is not one of `red`, `green`"),
-        ("{size: 5}", "{size: 5, name: no}", 12, "`$.spare.name`: expected `str`, got `bool`; put it in quotes"),
+        (
+            "size: 4",
+            "size: 4\n    colour: blue",
+            12,
+            "`$.rows[1].colour`: `blue` is not one of `red`, `green`",
+        ),
+        (
+            "{size: 5}",
+            "{size: 5, name: no}",
+            12,
+            "`$.spare.name`: expected `str`, got `bool`; put it in quotes",
+        ),
         ("{size: 5}", "{size: 5, sizes: 1}", 12, "`$.spare` has no setting `sizes`; did you mean `size`?"),
         ("spare:", "leafs: {}\nspare:", 12, "`$` has no setting `leafs`; did you mean `leaves`?"),
         ("spare:", "qqq: {}\nspare:", 12, "`$` has no setting `qqq`"),
@@ -75,3 +90,20 @@ def test_top_level() -> None:
     """A document that is no mapping at all is told so."""
     with pytest.raises(DocumentError, match=r"`\$`: expected `object`, got `str`"):
         convert(read("just text"), Tree)
+
+
+@pytest.mark.parametrize("value", [{"leaves": {}}, {"leaves": 5}])
+def test_nobody_to_blame(value: object) -> None:
+    """A fault that no single entry shows is told of the whole mapping."""
+    told = explain("Expected `int`, got `str` - at `$.leaves[...].size`", value, Tree)
+
+    assert told == ("`$.leaves[...].size`: expected `int`, got `str`", "$.leaves[...].size")
+
+
+def test_many_entries() -> None:
+    """The entry at fault is found among thousands without delay."""
+    rows = "".join(f"  k{n}: {{size: {n}}}\n" for n in range(3_000))
+    with pytest.raises(DocumentError, match=r"`\$\.leaves\.last\.size`") as error:
+        convert(read(f"leaves:\n{rows}  last: {{size: x}}\n"), Tree)
+
+    assert error.value.line == 3_002

@@ -27,26 +27,32 @@ USAGE = {"prompt_tokens": 30, "completion_tokens": 9, "prompt_tokens_details": {
 
 def responses(**fields: object) -> ChatRequest:
     """Return a Responses client's request; one user's message unless told otherwise."""
-    return OpenAIResponses().parse_request(json.dumps({"model": "gpt-x", "input": "hello", **fields}).encode())
+    return OpenAIResponses().parse_request(
+        json.dumps({"model": "gpt-x", "input": "hello", **fields}).encode()
+    )
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None, **fields: object) -> bytes:
     """Return one chat chunk as a vendor sends it."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     body = {"id": "chatcmpl-7", "model": "glm-4.5", "choices": [choice], **fields}
-    return b"data: %b\n\n" % json.dumps(body).encode()
+    return b"data: %b\n\n" % json.dumps(body, separators=(",", ":")).encode()
 
 
 def called(index: int, arguments: str, call_id: str | None = None, name: str = "f") -> bytes:
     """Return a chunk of a tool call; one with an id begins it."""
     function = {"arguments": arguments} | ({"name": name} if call_id else {})
-    return chunk({"tool_calls": [{"index": index, "function": function} | ({"id": call_id} if call_id else {})]})
+    return chunk(
+        {"tool_calls": [{"index": index, "function": function} | ({"id": call_id} if call_id else {})]}
+    )
 
 
 def answered(message: dict[str, Any], finish: str = "stop", **fields: object) -> bytes:
     """Return a complete chat answer."""
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
-    return json.dumps({"id": "chatcmpl-7", "model": "glm-4.5", "choices": [choice], "usage": USAGE, **fields}).encode()
+    return json.dumps(
+        {"id": "chatcmpl-7", "model": "glm-4.5", "choices": [choice], "usage": USAGE, **fields}
+    ).encode()
 
 
 def carried(relay: Relay, stream: bytes, cuts: list[int] | None = None) -> bytes:
@@ -81,5 +87,7 @@ def anthropic_client(body: bytes) -> anthropic.Anthropic:
 def openai_client(body: bytes) -> openai.OpenAI:
     """Return the official client of a server that answers with `body`."""
     kind = "text/event-stream" if body.startswith(b"event:") else "application/json"
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers={"content-type": kind}))
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, content=body, headers={"content-type": kind})
+    )
     return openai.OpenAI(api_key="x", http_client=httpx.Client(transport=transport), max_retries=0)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from policies.escalation_triggers.detector import LABELS, Detector
-from tools.train.data import LABEL_FILES, OUTCOME_FILES, is_plain
+from tools.train.data import LABEL_FILES, OUTCOME_FILES, Pair, is_plain
 from tools.train.metrics import apgr, auc, brier, calibration_error, recall_at
 from tools.train.model import Corpus, Plan, train
 from tools.train.solve import fit_calibration
@@ -138,33 +138,32 @@ def label_figures(corpus: Corpus, unseen: Unseen) -> list[LabelFigures]:
 
 def pair_figures(corpus: Corpus, unseen: Unseen, *, draws: int = 200) -> list[PairFigures]:
     """Return the figures of every outcome set that has a pair to judge."""
-    figures = []
-    for file in OUTCOME_FILES:
-        pair = file.pair
-        if pair is None:
-            continue
-        rows = [
-            at
-            for at, example in enumerate(corpus.examples)
-            if example.file == file.name and {pair.weak, pair.strong} <= example.scores.keys()
-        ]
-        if not rows:
-            continue
-        weak = np.array([corpus.examples[at].scores[pair.weak] for at in rows])
-        strong = np.array([corpus.examples[at].scores[pair.strong] for at in rows])
-        random = np.random.default_rng(0)
-        figures.append(
-            PairFigures(
-                name=file.name,
-                pair=f"{pair.weak} -> {pair.strong}",
-                rows=len(rows),
-                weak=float(weak.mean()),
-                strong=float(strong.mean()),
-                recovered=apgr(unseen.gain[rows], weak, strong),
-                noise=float(np.std([apgr(random.random(len(rows)), weak, strong) for _ in range(draws)])),
-            )
-        )
-    return figures
+    return [
+        _pair_figures(corpus, unseen, (file.name, file.pair), draws)
+        for file in OUTCOME_FILES
+        if file.pair and any(example.file == file.name for example in corpus.examples)
+    ]
+
+
+def _pair_figures(corpus: Corpus, unseen: Unseen, judged: tuple[str, Pair], draws: int) -> PairFigures:
+    name, pair = judged
+    rows = [
+        at
+        for at, example in enumerate(corpus.examples)
+        if example.file == name and {pair.weak, pair.strong} <= example.scores.keys()
+    ]
+    weak = np.array([corpus.examples[at].scores[pair.weak] for at in rows])
+    strong = np.array([corpus.examples[at].scores[pair.strong] for at in rows])
+    random = np.random.default_rng(0)
+    return PairFigures(
+        name=name,
+        pair=f"{pair.weak} -> {pair.strong}",
+        rows=len(rows),
+        weak=float(weak.mean()),
+        strong=float(strong.mean()),
+        recovered=apgr(unseen.gain[rows], weak, strong),
+        noise=float(np.std([apgr(random.random(len(rows)), weak, strong) for _ in range(draws)])),
+    )
 
 
 def _known(corpus: Corpus, label: str) -> tuple[list[int], Floats]:
@@ -203,7 +202,7 @@ def _label_figures(corpus: Corpus, unseen: Unseen, label: str) -> LabelFigures:
 def _outside(
     corpus: Corpus, unseen: Unseen, label: str, names: Sequence[str]
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Return score and truth per file by detectors that never saw the file, where they learnt the label at all."""
+    """Return score and truth per file by detectors that never saw it, where they learnt the label at all."""
     found = {}
     for name in names:
         labels = [example.labels.get(label) for example in corpus.examples if example.file == name]

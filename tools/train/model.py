@@ -51,7 +51,9 @@ No outcome of engineering work may train the weights, so there the gain follows 
 FILE_LEVEL: Mapping[str, float] = {"security": 0.3, "architecture": 0.1}
 """How freely a file's own level explains a label; more helps unseen files and costs known ones."""
 
-SHAPE_PENALTY: Mapping[str, float] = {"contest": 300.0, "function": 300.0, "cloze": 1000.0}
+SHAPE_PENALTY: Mapping[str, float] = {"contest": 300.0, "function": 300.0, "cloze": 1e6}
+"""Small sets and sets whose shape says nothing of the gain lean on it less."""
+
 _SHAPE_PENALTY = 30.0
 _WORD_PENALTY = 1.5
 _NEAR = 0.2

@@ -20,7 +20,7 @@ class MessagesToChat:
 
     def request(self, request: ChatRequest, target: Target) -> bytes:
         """Return the chat body; raise Unsupported or InvalidRequest with the `param` at fault."""
-        return self._chat.request(as_chat(request, translate_request(request.raw, target)), target)
+        return self._chat.request(as_chat(request, translate_request(request, target)), target)
 
     def answer(self, request: ChatRequest, body: bytes) -> Answer:
         """Return the message for a complete 200 answer, or the fault found in its place."""

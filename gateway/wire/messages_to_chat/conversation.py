@@ -8,7 +8,7 @@ from gateway.errors import InvalidRequest, Unsupported
 from gateway.wire.anthropic_signatures import is_signature
 from gateway.wire.chat_to_messages.answer import compact
 from gateway.wire.chat_upstream.body import FilePart, Part, SentTurn, TextPart
-from gateway.wire.chat_upstream.history import ChatHistory
+from gateway.wire.chat_upstream.history import PARAGRAPH, ChatHistory
 from gateway.wire.chat_upstream.vendors import ChatVendor
 from gateway.wire.messages_to_chat.blocks import as_blocks, read_part, read_parts, read_text
 from gateway.wire.messages_to_chat.body import Block, Message, MessagesRequest
@@ -81,7 +81,10 @@ class _Reader:
             elif block.type == "thinking":
                 self._thought(block)
             elif block.type != "redacted_thinking":
-                self.history.say(read_text([block], f"{place}[{at}]"))
+                self._say(read_part(block, f"{place}[{at}]"))
+
+    def _say(self, parts: Sequence[Part]) -> None:
+        self.history.say(PARAGRAPH.join(part.text for part in parts if isinstance(part, TextPart)))
 
     def _thought(self, block: Block) -> None:
         """Hand reasoning back to the vendor that made it, which is not the one that signs."""

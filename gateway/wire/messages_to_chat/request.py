@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.errors import InvalidRequest, Unsupported
-from gateway.exchange import Target
+from gateway.exchange import ChatRequest, Target
 from gateway.wire.anthropic_types import present
 from gateway.wire.chat_to_messages.options import EFFORT_BUDGETS
 from gateway.wire.chat_upstream.body import (
@@ -43,7 +43,7 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _OWN_TOOL = frozenset((None, "custom"))
 
 
-def translate_request(raw: bytes, target: Target) -> bytes:
+def translate_request(request: ChatRequest, target: Target) -> bytes:
     """Return the chat body for `target`, not yet fitted to its vendor's quirks.
 
     Raises:
@@ -51,7 +51,7 @@ def translate_request(raw: bytes, target: Target) -> bytes:
         InvalidRequest: what neither vendor accepts.
 
     """
-    body = read_body(raw)
+    body = read_body(request.raw)
     vendor = vendor_of(target.provider)
     _refuse(body)
     sent = SentChat(
@@ -62,6 +62,7 @@ def translate_request(raw: bytes, target: Target) -> bytes:
         stop=body.stop_sequences or None,
         response_format=_format(body),
         user=body.metadata.user_id if body.metadata else None,
+        stream=request.stream,
     )
     set_limit(sent, vendor, body.max_tokens)
     set_effort(sent, vendor, wished_effort(body, vendor))

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway.errors import InvalidRequest, Unsupported
-from gateway.exchange import Target
+from gateway.exchange import ChatRequest, Target
 from gateway.wire.anthropic_types import present
 from gateway.wire.chat_upstream.body import SentChat, SentFormat, SentSchema
 from gateway.wire.chat_upstream.vendors import set_effort, set_limit, vendor_of
@@ -30,7 +30,7 @@ DROPPED: Mapping[str, str] = {
 """What is left out on the way to a chat vendor, and why; so is any field this gateway does not know."""
 
 
-def translate_request(raw: bytes, target: Target) -> bytes:
+def translate_request(request: ChatRequest, target: Target) -> bytes:
     """Return the chat body for `target`, not yet fitted to its vendor's quirks.
 
     For a target that speaks Messages, it is what the bridge from chat to Messages understands best.
@@ -40,7 +40,7 @@ def translate_request(raw: bytes, target: Target) -> bytes:
         InvalidRequest: what no vendor accepts.
 
     """
-    body = read_body(raw)
+    body = read_body(request.raw)
     if body.top_logprobs:
         raise Unsupported("no log probabilities can be had here; leave them out", param="top_logprobs")
     vendor = vendor_of(target.provider)
@@ -56,6 +56,7 @@ def translate_request(raw: bytes, target: Target) -> bytes:
         parallel_tool_calls=body.parallel_tool_calls if tools else None,
         response_format=_format(body),
         user=body.user or body.safety_identifier,
+        stream=request.stream,
     )
     set_limit(sent, vendor, body.max_output_tokens)
     effort = body.reasoning.effort if body.reasoning else None

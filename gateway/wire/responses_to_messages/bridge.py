@@ -46,7 +46,7 @@ class ResponsesToMessages:
 
     def request(self, request: ChatRequest, target: Target) -> bytes:
         """Return the Messages body; raise Unsupported or InvalidRequest with the `param` at fault."""
-        chat = as_chat(request, to_chat(request.raw, target))
+        chat = as_chat(request, to_chat(request, target))
         try:
             return to_messages(chat, target)
         except (InvalidRequest, Unsupported) as error:

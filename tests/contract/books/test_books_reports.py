@@ -95,6 +95,36 @@ def test_report_equals_rows(
     assert spent == sum(row.cost_nano for row in rows if row.team_id == "t")
 
 
+@given(
+    rows=st.lists(_rows, max_size=12),
+    groups=st.lists(st.sampled_from(("team", "key", "model")), max_size=2),
+    bucket_s=st.sampled_from((60, 3_600, 86_400)),
+    chosen=st.fixed_dictionaries(
+        {
+            "team_ids": st.sampled_from(((), ("t",), ("t", "u"), ("none",))),
+            "key_ids": st.sampled_from(((), ("k",), ("k", "l"))),
+            "models": st.sampled_from(((), ("glm",), ("opus", ""))),
+        }
+    ),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_buckets_equal_rows(
+    database: Database,
+    rows: list[RequestRow],
+    groups: list[str],
+    bucket_s: int,
+    chosen: dict[str, tuple[str, ...]],
+) -> None:
+    """Buckets of UTC are the exact sums of the rows that were chosen, and each row is in one of them."""
+    rows = [change(row, id=f"req_{n}") for n, row in enumerate(rows)]
+    query = change(ALL_TIME, group_by=tuple(groups), bucket_s=bucket_s, **chosen)
+    with database.engine.connect() as connection:
+        LedgerInserts(database.engine).insert(connection, rows)
+        found = read_report(connection, query)
+        connection.rollback()
+    assert list(found) == _sum([row for row in rows if _is_chosen(row, chosen)], query)
+
+
 def test_window_is_half_open(database: Database) -> None:
     """The first instant of a window is in it, the last is not."""
     rows = [change(REQUEST, id=str(at), at_ms=at, cost_nano=at) for at in (9, 10, 19, 20)]
@@ -136,19 +166,26 @@ def test_too_many_days(database: Database) -> None:
 def _sum(rows: list[RequestRow], query: ReportQuery) -> list[ReportLine]:
     """Sum rows as a report should, one at a time."""
     groups: dict[tuple[str, ...], list[RequestRow]] = defaultdict(list)
-    names = tuple(dict.fromkeys(query.group_by))
+    names = (*dict.fromkeys(query.group_by), *(("bucket",) if query.bucket_s else ()))
     for row in rows:
         for trigger in (row.triggers or ("none",)) if "trigger" in names else ("",):
-            groups[tuple(_group(row, name, trigger, query.time_zone) for name in names)].append(row)
+            groups[tuple(_group(row, name, trigger, query) for name in names)].append(row)
     if not names:
         groups[()] = rows
     return [_line(dict(zip(names, key, strict=True)), groups[key]) for key in sorted(groups)]
 
 
-def _group(row: RequestRow, name: str, trigger: str, zone: str) -> str:
+def _is_chosen(row: RequestRow, chosen: dict[str, tuple[str, ...]]) -> bool:
+    pairs = ((row.team_id, "team_ids"), (row.key_id, "key_ids"), (row.model, "models"))
+    return all(not chosen[name] or value in chosen[name] for value, name in pairs)
+
+
+def _group(row: RequestRow, name: str, trigger: str, query: ReportQuery) -> str:
     if name == "day":
         instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=row.at_ms)
-        return instant.astimezone(ZoneInfo(zone)).date().isoformat()
+        return instant.astimezone(ZoneInfo(query.time_zone)).date().isoformat()
+    if name == "bucket":
+        return str(row.at_ms // 1000 // (query.bucket_s or 1))
     values = {
         "team": row.team_id,
         "key": row.key_id,

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
@@ -16,8 +18,16 @@ import gateway.stores.migrations
 from gateway.errors import ConfigError, GatewayError
 from gateway.stores import schema
 from gateway.stores.database import Database, create_tables, upgrade
+from gateway.stores.sql_books import SqlBooks
 
 MakeUrl = Callable[[], str]
+OLD_ROWS = (
+    """INSERT INTO teams (id, name, created_ms, rewrite, honours_route_wish, baseline, time_zone)
+    VALUES ('team_1', 'core', 1, 'auto-only', true, 'all-premium', 'UTC')""",
+    """INSERT INTO keys (id, name, team_id, last4, created_ms, scopes, key_hash)
+    VALUES ('key_1', 'ci', 'team_1', 'abcd', 1, '["inference"]', 'hash_1')""",
+)
+"""What the first revision held, as it was written."""
 
 
 def test_migrations_equal_tables(make_url: MakeUrl) -> None:
@@ -44,6 +54,28 @@ def test_head_is_known(make_url: MakeUrl) -> None:
     with pytest.raises(ConfigError, match="newer version"):
         database.migrate()
     database.close()
+
+
+async def test_old_directory_survives(make_url: MakeUrl, tmp_path: Path) -> None:
+    """Teams, keys and their secrets of the first revision are there after migrating, at version 1."""
+    url = make_url()
+    old = Database(url)
+    if old.sqlite_path:
+        old.sqlite_path.touch()
+    with old.engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(gateway.stores.migrations.__file__).parent))
+        command.upgrade(config, "0001")
+        for statement in OLD_ROWS:
+            connection.execute(text(statement))
+    old.close()
+    books = SqlBooks(url, spool_dir=tmp_path)
+    await books.start()
+    grant = await books.find_grant("hash_1", 0)
+    await books.close()
+    assert grant
+    assert (grant.team.name, grant.team.version, grant.key.name, grant.key.version) == ("core", 1, "ci", 1)
+    assert grant.key.blocked_ms is None
 
 
 def test_failed_migration_leaves_nothing(make_url: MakeUrl) -> None:

@@ -178,7 +178,10 @@ def test_spans_of_odd_texts(text: str) -> None:
 
 
 @given(
-    before=st.text(max_size=60), after=st.text(max_size=60), pad=st.sampled_from((0, 9_000)), char=st.characters()
+    before=st.text(max_size=60),
+    after=st.text(max_size=60),
+    pad=st.sampled_from((0, 9_000)),
+    char=st.characters(),
 )
 def test_spans_anywhere(before: str, after: str, pad: int, char: str) -> None:
     """Whatever surrounds a term, its span is the term."""
@@ -211,7 +214,9 @@ def test_excerpt(length: int) -> None:
         assert place is None or text[place[0] : place[1]] == excerpt.text[start : start + 3]
 
 
-@pytest.mark.parametrize("text", ["security " * 1_200_000, "a" * 10_000_000, "no jwt " * 1_500_000, "`" * 10**7])
+@pytest.mark.parametrize(
+    "text", ["security " * 1_200_000, "a" * 10_000_000, "no jwt " * 1_500_000, "`" * 10**7]
+)
 def test_bounded_work(text: str) -> None:
     """Ten megabytes, in one line or repeating a term, take no longer than a page."""
     source = LexiconSource({"x": [Term("security"), Term("jwt"), Term("/(\\w+ ){0,5}b/")]})

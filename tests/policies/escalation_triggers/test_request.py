@@ -50,10 +50,14 @@ def test_impact(impact: str, value: float | None) -> None:
     assert measure(Features(ask=ASK, declared=Declared(impact=impact))).get("declared_impact") == value
 
 
-@pytest.mark.parametrize(("environment", "value"), [("prod", 1.0), ("Production", 1.0), ("live", 1.0), ("dev", 0.0)])
+@pytest.mark.parametrize(
+    ("environment", "value"), [("prod", 1.0), ("Production", 1.0), ("live", 1.0), ("dev", 0.0)]
+)
 def test_production(environment: str, value: float) -> None:
     """Production goes by several names."""
-    assert measure(Features(ask=ASK, declared=Declared(environment=environment)))["declared_production"] == value
+    assert (
+        measure(Features(ask=ASK, declared=Declared(environment=environment)))["declared_production"] == value
+    )
 
 
 def test_no_place() -> None:
