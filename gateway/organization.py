@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
@@ -234,7 +235,7 @@ def _page(span: Span, lines: Sequence[ReportLine], results: Sequence[Result]) ->
         filed[int(line.group["bucket"])].append(result)
     buckets = [
         Bucket(start_time=start, end_time=end, results=filed[start // span.width_s])
-        for start, end in zip(span.edges, span.edges[1:], strict=False)
+        for start, end in pairwise(span.edges)
     ]
     return BucketPage(data=buckets, has_more=span.next_page is not None, next_page=span.next_page)
 

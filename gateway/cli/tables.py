@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from gateway.reports import CostLine, Report, RoiLine
 
-_COST = ("requests", "failed", "premium_requests", "input_tokens", "output_tokens", "cost_usd", "wasted_usd")
-_ROI = (
-    "requests",
-    "premium_share",
-    "cost_usd",
-    "baseline_usd",
-    "savings_usd",
-    "savings_share",
-    "wasted_usd",
-    "coverage",
-)
+_COST: Mapping[str, str] = {
+    "requests": "calls",
+    "failed": "failed",
+    "premium_requests": "premium",
+    "input_tokens": "tokens in",
+    "output_tokens": "out",
+    "cost_usd": "cost",
+    "wasted_usd": "wasted",
+}
+_ROI: Mapping[str, str] = {
+    "requests": "calls",
+    "premium_share": "premium",
+    "cost_usd": "cost",
+    "baseline_usd": "versus",
+    "savings_usd": "saved",
+    "savings_share": "share",
+    "coverage": "priced",
+}
+"""Column headings by field. Amounts are rounded for the eye; JSON and CSV carry every digit."""
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """Print a report with its totals and everything that qualifies the figures."""
     console = console or Console()
     fields = _COST if report.kind == "costs" else _ROI
-    table = Table(title=f"{report.kind}, {report.since} to {report.until} ({report.time_zone})")
-    for name in (*report.group_by, *fields):
-        table.add_column(name.replace("_", " "), justify="left" if name in report.group_by else "right")
+    since, until = (instant[:16].replace("T", " ") for instant in (report.since, report.until))
+    title = f"{report.kind}, {since} to {until} {report.time_zone}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in report.group_by:
+        table.add_column(name, no_wrap=True)
+    for heading in fields.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     for line in report.lines if report.group_by else ():
         table.add_row(*(line.group[g] for g in report.group_by), *_cells(line, fields))
     table.add_section()
@@ -40,7 +56,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
     console.print("  requests: " + ", ".join(notes))
 
 
-def _cells(line: CostLine | RoiLine, fields: tuple[str, ...]) -> list[str]:
+def _cells(line: CostLine | RoiLine, fields: Iterable[str]) -> list[str]:
     return [_cell(name, getattr(line, name)) for name in fields]
 
 
@@ -49,4 +65,4 @@ def _cell(name: str, value: object) -> str:
         return "-"
     if name.endswith("_share") or name == "coverage":
         return f"{float(str(value)):.1%}"
-    return f"${value}" if name.endswith("_usd") else str(value)
+    return f"${Decimal(str(value)):.4f}" if name.endswith("_usd") else str(value)

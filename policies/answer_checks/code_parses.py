@@ -66,13 +66,14 @@ def _parses(block: Fence) -> bool | None:
 def _python_parses(body: str) -> bool | None:
     if any(parse(candidate) is not None for candidate in _readings(_MAGIC.sub("", body))):
         return True
-    return None if _GAP.search(body) else False
+    return None if _GAP.search(body) or "\n" not in body.strip() else False
 
 
 def _readings(body: str) -> Iterator[str]:
     """Yield the code as it stands, then as the fragment of something larger that it may be."""
     yield body
     plain = textwrap.dedent(body).strip("\n")
+    yield _surrounded(plain)
     yield _COMMENT_LINE.sub(r"\1pass", plain)
     first, last = plain.lstrip().split(None, 1)[0].rstrip(":"), plain.rstrip()
     if first in {"elif", "else"}:
@@ -94,11 +95,24 @@ def _readings(body: str) -> Iterator[str]:
         yield "{\n" + last + "\n}"
 
 
+def _surrounded(plain: str) -> str:
+    """Return an excerpt that begins deeper than it goes on, inside the blocks that it must have left."""
+    levels: list[int] = []
+    for line in plain.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        if line.strip() and (not levels or indent < levels[-1]):
+            levels.append(indent)
+    return "".join(f"{' ' * level}if 1:\n" for level in levels[:0:-1]) + plain
+
+
 def _json_parses(body: str) -> bool | None:
     lines = [line for line in body.split("\n") if line.strip()]
     if _decodes(body) or _decodes("{" + body.strip().rstrip(",") + "}") or all(map(_decodes, lines)):
         return True
-    return None if _GAP.search(body) or "//" in body or "/*" in body else False
+    is_written_out = len(lines) > 1 and lines[0].lstrip()[0] in "{["
+    return (
+        False if is_written_out and not _GAP.search(body) and "//" not in body and "/*" not in body else None
+    )
 
 
 def _decodes(text: str) -> bool:

@@ -74,7 +74,9 @@ def _filled(
         report,
         parsed=parsed,
         code_lines=sum(1 for line in lexed.code.split("\n") if line.strip()),
-        functions=len(branches.functions) if branches else None,
+        functions=python_code.count_functions(tree)
+        if tree
+        else (len(branches.functions) if branches else None),
         classes=len(language.classes.findall(lexed.bare)) if language.classes else None,
         cyclomatic_max=branches.highest if branches else None,
         cyclomatic_mean=branches.mean if branches else None,

@@ -17,7 +17,7 @@ from typing import Protocol
 from policies.context_analysis.lexing import bracket_excess
 
 MAX_DEPTH = 60
-_MAX_TOKENS = 25_000
+_MAX_TOKENS = 40_000
 _MAX_QUERIES = 200
 """Question marks between two angle brackets: lizard looks for `<? extends T>` by trial."""
 _STRING = re.compile(r'"\n*+"')

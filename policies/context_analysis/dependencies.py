@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from policies.context_analysis.language_table import Language
 
@@ -22,22 +23,24 @@ def find_imports(code: str, language: Language) -> tuple[str, ...] | None:
 
 
 class Neighbours:
-    """The given files by the tail of their path, so that an import can be matched to one of them."""
+    """The given files and their folders by the tail of their path, to match imports with."""
 
     def __init__(self, paths: Sequence[str | None]) -> None:
         self._paths = paths
         self._by_tail: dict[str, list[int]] = {}
         for index, path in enumerate(paths):
-            parts = _stem(path).split("/") if path else []
-            for start in range(max(0, len(parts) - 6), len(parts)):
-                self._by_tail.setdefault("/".join(parts[start:]), []).append(index)
+            if path:
+                stem = _stem(path)
+                for tail in _ends(stem):
+                    self._by_tail.setdefault(tail, []).append(index)
+                for tail in _ends(stem.rpartition("/")[0]):
+                    self._by_tail.setdefault(tail, [])
 
-    def among(self, dependency: str, importer: int) -> int | None:
-        """Return which other given file `dependency` names, or None when it lies outside."""
+    def among(self, dependency: str, importer: int) -> list[int] | None:
+        """Return which other given files a dependency names, none for a folder of them; None if outside."""
         for tail in _tails(dependency, self._paths[importer]):
-            others = [index for index in self._by_tail.get(tail, ()) if index != importer]
-            if others:
-                return others[0]
+            if tail in self._by_tail:
+                return [index for index in self._by_tail[tail] if index != importer][:1]
         return None
 
 
@@ -49,12 +52,18 @@ def couple(
     efferent: dict[int, int] = {}
     importers: dict[int, set[int]] = {}
     for index, names in found.items():
-        targets = {name: neighbours.among(name, index) for name in names}
-        efferent[index] = sum(1 for target in targets.values() if target is None)
-        for target in targets.values():
-            if target is not None:
-                importers.setdefault(target, set()).add(index)
+        targets = [neighbours.among(name, index) for name in names]
+        efferent[index] = targets.count(None)
+        for target in chain.from_iterable(filter(None, targets)):
+            importers.setdefault(target, set()).add(index)
     return efferent, {index: len(who) for index, who in importers.items()}
+
+
+def _ends(stem: str) -> Iterator[str]:
+    """Yield the last one to six parts of a path, joined."""
+    parts = stem.split("/")
+    for start in range(max(0, len(parts) - 6), len(parts)):
+        yield "/".join(parts[start:])
 
 
 def _stem(path: str) -> str:

@@ -45,9 +45,12 @@ def read_fences(text: str) -> Fenced:
     blocks: list[Fence] = []
     outside: list[str] = []
     body: list[str] = []
-    mark = info = ""
+    mark = info = before = ""
     for line in text.split("\n"):
         run, rest = _fence(line)
+        if run[:1] == "~" and not mark and before.strip():
+            run = rest = ""  # the underline of a heading
+        before = line
         if not mark:
             mark, info = run, rest
             outside.append("" if run else line)

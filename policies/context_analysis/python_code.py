@@ -34,8 +34,14 @@ def imports(tree: ast.Module) -> tuple[str, ...]:
         if isinstance(node, ast.Import):
             found.update(dict.fromkeys(alias.name for alias in node.names))
         elif isinstance(node, ast.ImportFrom):
-            found["." * node.level + (node.module or "")] = None
+            dots = "." * node.level
+            found.update({dots + name: None for name in ([node.module] if node.module else _names(node))})
     return tuple(found)
+
+
+def count_functions(tree: ast.Module) -> int:
+    """Return how many functions and methods are defined, inner ones included."""
+    return sum(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree))
 
 
 def cohesion(tree: ast.Module) -> float | None:
@@ -44,6 +50,10 @@ def cohesion(tree: ast.Module) -> float | None:
         value for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for value in _class_cohesion(node)
     ]
     return sum(values) / len(values) if values else None
+
+
+def _names(node: ast.ImportFrom) -> list[str]:
+    return [alias.name for alias in node.names]
 
 
 def _class_cohesion(node: ast.ClassDef) -> Iterator[float]:

@@ -15,7 +15,8 @@ import re2
 
 from policies.escalation_triggers.lexicon import LexiconSource, Term, compile_term
 from policies.facts import Ask, Features
-from policies.yaml_lines import Document, DocumentError, convert, nearest, read
+from policies.yaml_faults import nearest
+from policies.yaml_lines import Document, DocumentError, convert, read
 
 Kind = Literal[
     "services", "environments", "impacts", "data_classes", "tags", "paths", "words", "code", "text", "measure"
@@ -99,10 +100,8 @@ class Rule:
         """Tell whether a measured value is past the rule's bound."""
         if self.measure is None:
             return False
-        bound = self.measure
-        return (bound.over is not None and value > bound.over) or (
-            bound.under is not None and value < bound.under
-        )
+        over, under = self.measure.over, self.measure.under
+        return (over is not None and value > over) or (under is not None and value < under)
 
 
 class Rules:
@@ -201,8 +200,8 @@ def _rule(doc: RuleDoc, section: str, dimensions: Collection[str]) -> Rule:
     kind: Kind = kinds[0]
     if section == "impact" and kind in {"code", "text", "measure"}:
         raise ValueError(f"impact is not read from `{kind}`; move the rule under `risk`")
-    if doc.measure is not None and doc.measure.name not in MEASURES:
-        raise ValueError(f"no measure is called `{doc.measure.name}`{nearest(doc.measure.name, MEASURES)}")
+    if doc.measure is not None:
+        _check_measure(doc.measure)
     return Rule(
         id=doc.id,
         kind=kind,
@@ -212,6 +211,13 @@ def _rule(doc: RuleDoc, section: str, dimensions: Collection[str]) -> Rule:
         patterns=tuple(_patterns(doc, kind)),
         measure=doc.measure,
     )
+
+
+def _check_measure(doc: MeasureDoc) -> None:
+    if doc.name not in MEASURES:
+        raise ValueError(f"no measure is called `{doc.name}`{nearest(doc.name, MEASURES)}")
+    if (doc.over is None) == (doc.under is None):
+        raise ValueError(f"measure `{doc.name}` has no bound or two; give `over` or `under`")
 
 
 def _patterns(doc: RuleDoc, kind: Kind) -> Iterator[re2._Regexp[str]]:

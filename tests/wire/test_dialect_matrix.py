@@ -87,7 +87,7 @@ def test_every_client_reaches_every_upstream() -> None:
 
 @pytest.mark.parametrize(("upstream", "path"), STREAMS, ids=lambda value: getattr(value, "stem", value))
 @pytest.mark.parametrize("client", get_args(Dialect))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(cuts=st.lists(st.integers(min_value=0), max_size=12))
 def test_chunking_does_not_matter(client: Dialect, upstream: Dialect, path: Path, cuts: list[int]) -> None:
     """A stream gives the same bytes and the same count however it is cut."""
@@ -97,7 +97,7 @@ def test_chunking_does_not_matter(client: Dialect, upstream: Dialect, path: Path
     assert (cut.usage, cut.delivered_tokens) == (whole.usage, whole.delivered_tokens)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pieces=PIECES)
 def test_anthropics_client_reads_what_was_said(pieces: list[tuple[str | int, str]]) -> None:
     """In whatever order a model speaks, thinks and calls, Anthropic's client gets all of it."""
@@ -116,7 +116,7 @@ def test_anthropics_client_reads_what_was_said(pieces: list[tuple[str | int, str
     assert sorted(inputs.values()) == sorted(text[6:-2] for text in made)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pieces=PIECES)
 def test_openais_client_reads_what_was_said(pieces: list[tuple[str | int, str]]) -> None:
     """In whatever order a model speaks, thinks and calls, OpenAI's client gets all of it."""

@@ -25,6 +25,9 @@ from gateway.wire.chat_upstream.body import (
 PARAGRAPH = "\n\n"
 """What texts that were separate blocks are joined by, where the dialect has one string only."""
 
+FAILED = "The tool failed:"
+"""Put before the result of a tool call the client marks as an error; chat has no such mark."""
+
 
 class ChatHistory:
     """Takes what was said, oldest first; `turns` is what to send."""

@@ -8,13 +8,10 @@ from gateway.errors import InvalidRequest, Unsupported
 from gateway.wire.anthropic_signatures import is_signature
 from gateway.wire.chat_to_messages.answer import compact
 from gateway.wire.chat_upstream.body import FilePart, Part, SentTurn, TextPart
-from gateway.wire.chat_upstream.history import PARAGRAPH, ChatHistory
+from gateway.wire.chat_upstream.history import FAILED, PARAGRAPH, ChatHistory
 from gateway.wire.chat_upstream.vendors import ChatVendor
 from gateway.wire.messages_to_chat.blocks import as_blocks, read_part, read_parts, read_text
 from gateway.wire.messages_to_chat.body import Block, Message, MessagesRequest
-
-FAILED = "The tool failed:"
-"""Put before the result of a tool call the client marks as an error; chat has no such mark."""
 
 _BILLING = "x-anthropic-billing-header:"
 """How a system block begins that Claude Code writes for Anthropic's books; it changes with every request

@@ -10,7 +10,7 @@ from gateway.errors import InvalidRequest, Unsupported
 from gateway.wire.chat_to_messages.answer import compact
 from gateway.wire.chat_upstream.body import FileData, FilePart, ImagePart, ImageUrl, SentTurn, TextPart
 from gateway.wire.chat_upstream.body import Part as SentPart
-from gateway.wire.chat_upstream.history import PARAGRAPH, ChatHistory
+from gateway.wire.chat_upstream.history import FAILED, PARAGRAPH, ChatHistory
 from gateway.wire.openai_responses.body import Item, Outcome, Part, ResponsesBody
 from gateway.wire.openai_responses.sealed import unseal
 from gateway.wire.responses_to_chat.tools import SHELL, function_name
@@ -26,7 +26,6 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Items of a history that began elsewhere which chat vendors have no use for, and why."""
 
-FAILED = "The tool failed:"
 _PartReader = Callable[[Part, str], SentPart]
 
 

@@ -75,7 +75,7 @@ _SCHEMAS = st.recursive(
 
 @settings(max_examples=400, deadline=None)
 @given(_SCHEMAS, _VALUES)
-def test_agrees_with_the_reference(schema: bool | dict[str, Json], value: Json) -> None:
+def test_agrees_with_the_reference(schema: Json, value: Json) -> None:
     """Over the keywords it knows, the verdict is the reference implementation's."""
     assert validate(schema, value).holds is jsonschema.Draft202012Validator(schema).is_valid(value)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,12 +32,12 @@ def test_pages_cover_the_question(since: int, width: str, buckets: float, limit:
     query = UsageQuery(start_time=since, end_time=until, bucket_width=width, limit=limit)  # type: ignore[arg-type]
     spans = pages(query)
     edges = [since] + [edge for span in spans for edge in span.edges[1:]]
-    assert all(before.edges[-1] == after.edges[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.edges[-1] == after.edges[0] for before, after in pairwise(spans))
     assert all(len(span.edges) - 1 <= limit for span in spans)
     assert (edges[0], edges[-1]) == (since, until)
     assert all(
         low < high and low // spans[0].width_s == (high - 1) // spans[0].width_s
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in pairwise(edges)
     )
 
 
