@@ -37,8 +37,8 @@ UNSUPPORTED: Mapping[str, frozenset[str]] = {
         supports_system_messages supports_tool_choice tags version""".split()
     ),
     "router_settings": frozenset(
-        """allowed_fails allowed_fails_policy cache_kwargs cache_responses content_policy_fallbacks
-        context_window_fallbacks cooldown_time debug_level default_fallbacks
+        """allowed_fails_policy cache_kwargs cache_responses content_policy_fallbacks
+        context_window_fallbacks debug_level default_fallbacks
         default_litellm_params disable_cooldowns enable_pre_call_checks max_fallbacks
         model_group_alias model_group_retry_policy optional_pre_call_checks redis_db redis_host
         redis_password redis_port redis_url retry_after retry_policy routing_strategy

@@ -15,22 +15,34 @@ _GZIP, _ZLIB, _DEFLATE = 31, 15, -15
 """Window sizes as zlib wants them: with gzip's frame, with zlib's, bare."""
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _DEFLATE)}
 """RFC 9110 means zlib's frame by `deflate`; some clients send it bare."""
+_TOO_LARGE = "the request body, decompressed, is larger than this gateway accepts"
 
 
-async def read_body(request: web.Request, *, within_s: float = 300.0) -> bytes:
+async def read_body(request: web.Request, *, idle_s: float = 30.0) -> bytes:
     """Return the body as the client meant it; raise PayloadTooLarge or InvalidRequest.
 
     What is read off the wire and what it expands to are both bounded by the application's maximum; a
-    client that sends nothing more does not hold its connection longer than `within_s`.
+    client that sends nothing for `idle_s` in the middle of its body is not waited for.
     """
-    try:
-        async with asyncio.timeout(within_s):
-            raw = await request.read()
-    except TimeoutError:
-        message = f"the request body did not arrive within {within_s:g} seconds"
-        raise InvalidRequest(message, status=_REQUEST_TIMEOUT) from None
+    raw = await _read_raw(request, idle_s)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     return raw if encoding in {"", "identity"} else expand(raw, encoding, request.client_max_size)
+
+
+async def _read_raw(request: web.Request, idle_s: float) -> bytes:
+    parts: list[bytes] = []
+    left = request.client_max_size
+    try:
+        while not request.content.at_eof():
+            async with asyncio.timeout(idle_s):
+                parts.append(await request.content.readany())
+            left -= len(parts[-1])
+            if left < 0:
+                raise PayloadTooLarge(_TOO_LARGE)
+    except TimeoutError:
+        message = f"nothing more of the request body arrived within {idle_s:g} seconds"
+        raise InvalidRequest(message, status=_REQUEST_TIMEOUT) from None
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def expand(raw: bytes, encoding: str, limit: int) -> bytes:
@@ -55,5 +67,5 @@ def _expand(raw: bytes, window: int, limit: int) -> bytes | None:
     except zlib.error:
         return None
     if len(expanded) > limit:
-        raise PayloadTooLarge("the request body, decompressed, is larger than this gateway accepts")
+        raise PayloadTooLarge(_TOO_LARGE)
     return expanded if unpacker.eof and not unpacker.unused_data else None

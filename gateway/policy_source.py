@@ -184,7 +184,10 @@ def read_pack(path: Path) -> PackText:
         raise ConfigError(f"cannot be read ({error.strerror})", path=str(path)) from None
     if len(raw) > MAX_PACK_BYTES:
         raise ConfigError(f"larger than {MAX_PACK_BYTES} bytes; split the pack", path=str(path))
-    return PackText(str(path), raw.decode("utf-8", "replace"))
+    try:
+        return PackText(str(path), raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text; save it as UTF-8", path=str(path)) from None
 
 
 def _compile(paths: list[Path], library: Library, fleet: Fleet) -> Policy:
@@ -224,6 +227,8 @@ def _prices(path: Path) -> PriceTable:
         return load_prices(path.read_text(encoding="utf-8"))
     except DocumentError as error:
         raise ConfigError(error.message, path=str(path), line=error.line) from None
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text; save it as UTF-8", path=str(path)) from None
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", path=str(path)) from None
 

@@ -99,6 +99,12 @@ class RouterSettings(_Section):
         default=[], description="`[{model: [others]}]`; tiers rule `auto`."
     )
     num_retries: int = Field(2, ge=0, le=10, description="Further tries at one deployment.")
+    allowed_fails: int = Field(
+        5, ge=1, le=1000, description="Failures within a minute after which a deployment is rested."
+    )
+    cooldown_time: float = Field(
+        10.0, gt=0, le=300, description="Seconds a deployment rests before a probe; doubles while it fails."
+    )
     timeout: float = Field(
         600.0, gt=0, le=7200, description="Seconds for a whole request, attempts together."
     )

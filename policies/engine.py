@@ -141,7 +141,7 @@ def _choose_tier(
     """Return tier, ground and reason for a request that policy routes; first rule that holds wins."""
     if draft.floor is not None and _TIER_ORDER[draft.floor] > _TIER_ORDER["base"]:
         finding = next(f for f in draft.findings if f.floor == draft.floor)
-        return draft.floor, "floor", f"{finding.trigger}: {finding.because}"
+        return draft.floor, "floor", f"{finding.trigger}: {finding.because.partition(' or ')[0]}"
     if features.ask.housekeeping is not None:
         return policy.housekeeping_tier, "housekeeping", f"housekeeping call ({features.ask.housekeeping})"
     if features.route_wish is not None and features.route_wish != "auto":

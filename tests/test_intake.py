@@ -59,7 +59,7 @@ async def test_body_that_never_ends() -> None:
 
     async def handler(request: web.Request) -> web.Response:
         with pytest.raises(GatewayError) as refused:
-            await read_body(request, within_s=0.02)
+            await read_body(request, idle_s=0.02)
         return web.Response(text=str(refused.value.http_status))
 
     app = web.Application()

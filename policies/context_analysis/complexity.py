@@ -23,6 +23,8 @@ _MAX_QUERIES = 200
 _STRING = re.compile(r'"\n*+"')
 _GLUED_STRING = re.compile(r'(?<=\w)"\n*+"')
 """Only where a prefix or keyword stands before it: a space elsewhere would change Python's indentation."""
+_OPENER = re.compile(r"/(?=\*)|%(?=[qQrwiI]?[\[{(<])|<(?=<<)|\[(?==*\[)")
+"""What opens a comment or string for one of lizard's tokenizers, which look for its end at every place."""
 _STRAY = re.compile(r"[\\`'\"#]")
 
 
@@ -46,7 +48,7 @@ class Complexity:
 
 def measure(bare: str, suffix: str) -> Complexity | None:
     """Return the complexity of comment-free, string-free text; None where it cannot be told in bounds."""
-    text = _STRAY.sub(" ", _STRING.sub("0 ", _GLUED_STRING.sub(" 0 ", bare)))
+    text = _tamed(bare)
     if not _is_tame(text):
         return None
     parts = _lizard()
@@ -67,6 +69,11 @@ def measure(bare: str, suffix: str) -> Complexity | None:
         tuple(f.cyclomatic_complexity for f in context.fileinfo.function_list),
         context.global_pseudo_function.cyclomatic_complexity,
     )
+
+
+def _tamed(bare: str) -> str:
+    plain = _STRING.sub("0 ", _GLUED_STRING.sub(" 0 ", bare))
+    return _OPENER.sub(r"\g<0> ", _STRAY.sub(" ", plain))
 
 
 def _is_tame(text: str) -> bool:

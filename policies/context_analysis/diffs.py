@@ -1,6 +1,6 @@
 """Unified diffs, read leniently: which files, how many lines, and the code on the new side.
 
-Nothing is applied and no path is opened. Limits: 500 files, 5,000 hunks; what lies beyond is not read.
+Nothing is applied and no path is opened. Limits: 1 MiB, 500 files, 5,000 hunks; what lies beyond is not read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 MAX_FILES = 500
 MAX_HUNKS = 5_000
+MAX_CHARS = 1_048_576
 _MAX_PATH = 300
 _HUNK = re.compile(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(.{0,200})")
 _HEADERS = ("diff --git ", "--- ", "+++ ", "Index: ", "rename from ", "rename to ", "Binary files ")
@@ -44,12 +45,12 @@ def looks_like_diff(text: str) -> bool:
     )
 
 
-def read_diff(text: str) -> tuple[tuple[FileDiff, ...], str]:
-    """Return the files a diff touches, in order, and the text that belongs to no diff; total."""
+def read_diff(text: str) -> tuple[FileDiff, ...]:
+    """Return the files a diff touches, in order; total. Lines that belong to no diff are passed over."""
     reader = _Reader()
-    for line in text.split("\n"):
+    for line in text[:MAX_CHARS].split("\n"):
         reader.feed(line)
-    return tuple(reader.files), "\n".join(reader.outside)
+    return tuple(reader.files)
 
 
 def safe_path(path: str) -> str | None:
@@ -67,7 +68,6 @@ class _Reader:
 
     def __init__(self) -> None:
         self.files: list[FileDiff] = []
-        self.outside: list[str] = []
         self._hunks = 0
         self._old = self._new = 0
         self._number = 0
@@ -83,8 +83,6 @@ class _Reader:
             self._open_hunk(hunk)
         elif line.startswith(_HEADERS):
             self._header(line)
-        elif not line.startswith("\\ No newline"):
-            self.outside.append(line)
 
     def _header(self, line: str) -> None:
         kind, _, rest = line.partition(" ")

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from policies.context_analysis.diffs import FileDiff, looks_like_diff, read_diff, safe_path, touched
+from policies.context_analysis.diffs import (
+    MAX_CHARS,
+    FileDiff,
+    looks_like_diff,
+    read_diff,
+    safe_path,
+    touched,
+)
 from policies.context_analysis.report import Change, Snippet
 
 MAX_PIECES = 1_000
@@ -64,9 +71,12 @@ def byte_length(text: str) -> int:
 def _pieces(sources: Sources) -> Iterator[Piece]:
     for snippet in _snippets(sources):
         if _is_diff(snippet):
-            files, _ = read_diff(snippet.text)
+            files = read_diff(snippet.text)
             if files:
                 yield from map(_from_diff, files)
+            if files and len(snippet.text) > MAX_CHARS:
+                yield _unread(snippet.text[MAX_CHARS:])
+            if files:
                 continue
         yield Piece(
             path=safe_path(snippet.path) if snippet.path else None,
@@ -76,6 +86,10 @@ def _pieces(sources: Sources) -> Iterator[Piece]:
             size=byte_length(snippet.text),
             kept=0,
         )
+
+
+def _unread(text: str) -> Piece:
+    return Piece(path=None, tag=None, chunks=(), lines=text.count("\n"), size=byte_length(text), kept=0)
 
 
 def _snippets(sources: Sources) -> Iterator[Snippet]:

@@ -242,5 +242,6 @@ def _lines(pattern: re2._Regexp[str], raw: bytes) -> Iterator[int]:
         match = pattern.search(raw, position)
         if match is None:
             return
-        yield raw.count(b"\n", 0, match.start()) + 1
+        first = match.start() + len(match[0]) - len(match[0].lstrip(b"\n"))
+        yield raw.count(b"\n", 0, first) + 1
         position = max(match.end(), match.start() + 1)

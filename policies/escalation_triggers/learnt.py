@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from policies.escalation_triggers.detector import LABELS, Detector
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
 _EXPLAINED_WORDS = 5
+REMEMBERED_ASKS = 1_024
+REMEMBERED_CHARS = 8_192
+"""An agent sends the same ask with every step of its loop; asks longer than this are scored each time."""
 
 
 class DetectorSource:
@@ -18,6 +23,9 @@ class DetectorSource:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        # Scoring is a function of the text alone, so remembering it changes nothing but the time it takes.
+        self._remembered = lru_cache(REMEMBERED_ASKS)(self._signals)
+        self._located = lru_cache(REMEMBERED_ASKS)(self._spans)
 
     def names(self) -> Collection[str]:
         """Return the names of all labels and of the gain."""
@@ -25,18 +33,25 @@ class DetectorSource:
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return the probabilities for the ask; nothing where there is no ask."""
-        if not features.ask.text:
+        text = features.ask.text
+        if not text:
             return {}
-        scores = self._detector.score(features.ask.text)
-        signals = {f"detector.{label}": Signal(value=p) for label, p in scores.probabilities.items()}
-        signals["detector.gain"] = Signal(value=scores.gain)
-        signals["detector.known_fraction"] = Signal(value=scores.known_fraction)
-        return signals
+        return self._signals(text) if len(text) > REMEMBERED_CHARS else self._remembered(text)
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:
         """Return the words that moved a label's score most."""
-        label = name.removeprefix("detector.")
+        label, text = name.removeprefix("detector."), features.ask.text
         if label not in LABELS:
             return ()
-        found = self._detector.explain(features.ask.text, label, most=_EXPLAINED_WORDS)
+        return self._spans(text, label) if len(text) > REMEMBERED_CHARS else self._located(text, label)
+
+    def _signals(self, text: str) -> Mapping[str, Signal]:
+        scores = self._detector.score(text)
+        signals = {f"detector.{label}": Signal(value=p) for label, p in scores.probabilities.items()}
+        signals["detector.gain"] = Signal(value=scores.gain)
+        signals["detector.known_fraction"] = Signal(value=scores.known_fraction)
+        return MappingProxyType(signals)
+
+    def _spans(self, text: str, label: str) -> tuple[Span, ...]:
+        found = self._detector.explain(text, label, most=_EXPLAINED_WORDS)
         return tuple(Span(start=c.start, end=c.end, label=label, weight=c.weight) for c in found)

@@ -38,8 +38,7 @@ class RequestSource:
         if features.max_output_tokens is not None:
             values["max_output_tokens"] = float(features.max_output_tokens)
         declared = features.declared
-        if declared.environment is not None:
-            values["declared_production"] = float(declared.environment.lower() in _PRODUCTION)
+        values["declared_production"] = float((declared.environment or "").lower() in _PRODUCTION)
         if declared.impact is not None and declared.impact.lower() in _IMPACT:
             values["declared_impact"] = _IMPACT[declared.impact.lower()]
         return {f"request.{name}": Signal(value=value) for name, value in values.items()}

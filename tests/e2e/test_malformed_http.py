@@ -69,21 +69,6 @@ async def test_broken_chunks(gateway: Running, key: str) -> None:
     assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
-async def test_chunks_that_break_later(gateway: Running, key: str) -> None:
-    """A chunked body that breaks once it is being read is refused, and so is the rest of the connection."""
-    target = urlsplit(gateway.url)
-    reader, writer = await asyncio.open_connection(target.hostname, target.port)
-    head = b"authorization: Bearer %b\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n"
-    writer.write(POST + head % key.encode())
-    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-    writer.write(b"1\r\n{\r\nzz\r\n")
-    answer = await reader.read()
-    writer.close()
-    assert answer.startswith(b"HTTP/1.1 400")
-    assert b"transfer-encoding" in answer
-    assert b"connection: close" in answer.lower()
-
-
 async def test_refused_before_its_body(gateway: Running) -> None:
     """A request refused before its body was read does not leave the body in the next request's way."""
     target = urlsplit(gateway.url)

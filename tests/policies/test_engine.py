@@ -212,20 +212,20 @@ def test_unmeasured_trigger() -> None:
     pack = """
 pack: more
 triggers:
-  - id: production
+  - id: impact_high
     kind: business
-    reason: production
+    reason: impact
     floor: premium
-    when: {signal: request.declared_production, at_least: 1}
+    when: {signal: request.declared_impact, at_least: 1}
   - id: with_tools
     kind: business
-    reason: production with tools
-    when: {all: [{signal: request.declared_production, at_least: 1}, {signal: request.has_tools, above: 0}]}
+    reason: impact with tools
+    when: {all: [{signal: request.declared_impact, at_least: 1}, {signal: request.has_tools, above: 0}]}
 """
     decision = decide(asking(PLAIN), SNAPSHOT, make_policy(SMALL_PACK, pack))
 
     assert decision.tier == "base"
-    assert decision.errors == ("production: request.declared_production not measured; skipped",)
+    assert decision.errors == ("impact_high: request.declared_impact not measured; skipped",)
 
 
 def test_replayed() -> None:

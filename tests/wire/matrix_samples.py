@@ -71,6 +71,7 @@ def events(sent: bytes) -> list[dict[str, Any]]:
         if raw and not raw.startswith(b":"):
             name, _, data = raw.partition(b"\ndata: ")
             found.append(json.loads(data))
+            assert b"\n" not in data
             assert name == b"event: " + found[-1]["type"].encode()
     return found
 

@@ -58,6 +58,18 @@ def test_conversation_of_an_agent() -> None:
     assert [part["type"] for part in history[6]["content"]] == ["text", "image_url", "text"]
 
 
+def test_images_are_shown_before_the_next_word() -> None:
+    """What a tool returned is shown before a developer speaks, and even where nobody does."""
+    call = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "a"}
+    result = {"type": "function_call_output", "call_id": "a", "output": [PNG]}
+
+    spoken = sent(input=[call, result, {"role": "developer", "content": "rules"}])["messages"]
+    silent = sent(input=[call, result])["messages"]
+
+    assert [one["role"] for one in spoken] == ["assistant", "tool", "user", "system"]
+    assert [one["role"] for one in silent] == ["assistant", "tool", "user"]
+
+
 def test_reasoning_stays_with_its_maker() -> None:
     """A vendor that does not take reasoning back is not given any."""
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}

@@ -30,7 +30,7 @@ def test_diff_measures_new_side() -> None:
         "python",
         "fragment",
         1,
-        3,
+        4,
     )
     assert first.change is not None
     assert first.change.touched == ("Invoice", "send")

@@ -15,8 +15,13 @@ def measure(features: Features) -> dict[str, float]:
 
 
 def test_undeclared() -> None:
-    """What was not said is not measured; flags and sizes always are."""
-    assert measure(Features(ask=ASK)) == {"has_images": 0.0, "has_tools": 0.0, "input_tokens": 0.0}
+    """An impact nobody declared is not measured; what nobody calls production is none."""
+    assert measure(Features(ask=ASK)) == {
+        "has_images": 0.0,
+        "has_tools": 0.0,
+        "input_tokens": 0.0,
+        "declared_production": 0.0,
+    }
 
 
 def test_everything() -> None:
