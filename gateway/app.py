@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.clock import Clock, SystemClock
 from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
-from gateway.exchange import Upstream
+from gateway.exchange import Exchange, Upstream
 from gateway.fleet import LITELLM, Reach
 from gateway.keyring import KeyRing
 from gateway.ledger import Ledger
@@ -23,6 +23,8 @@ from gateway.pipeline import Parts, Pipeline
 from gateway.policy_source import PolicySource, load_reach
 from gateway.provisioning import apply_declared_teams
 from gateway.routers import ROUTES
+from gateway.stores.economy import EconomyMemory
+from gateway.stores.health import HealthMemory
 from gateway.stores.memory import MemoryState
 from gateway.stores.sessions import SessionMemory
 from gateway.stores.sql_books import SqlBooks
@@ -30,6 +32,8 @@ from gateway.telemetry import Telemetry
 from gateway.upstreams.pool import HttpPool
 from gateway.wire import Bridges, build_codecs
 from gateway.wiring import WIRING, Guarded, Wiring
+from policies.health import BreakerRule
+from policies.verdicts import Outcome
 
 
 def build_app(configuration: Configuration, *, clock: Clock | None = None) -> web.Application:
@@ -129,11 +133,18 @@ def _pipeline(
 ) -> Pipeline:
     settings = configuration.settings
     state = MemoryState(seed=books.spent_nano)
+    router = settings.router_settings
+    health = HealthMemory(BreakerRule(failures=router.allowed_fails, cooldown_s=router.cooldown_time))
+
+    def observe(exchange: Exchange, outcome: Outcome) -> None:
+        health.note(outcome, clock.monotonic())
+        telemetry.attempt_failed(exchange, outcome)
+
     dispatcher = Dispatcher(
         routes=Routes(endpoints=policies.reach.endpoints, upstreams=upstreams, bridges=Bridges(clock.now)),
         clock=clock,
         max_answer_bytes=settings.server.max_answer_bytes,
-        observe=telemetry.attempt_failed,
+        observe=observe,
     )
     return Pipeline(
         Parts(
@@ -142,6 +153,8 @@ def _pipeline(
             ledger=Ledger(books=books, state=state, clock=clock),
             state=state,
             sessions=SessionMemory(),
+            health=health,
+            economy=EconomyMemory(),
             dispatcher=dispatcher,
             telemetry=telemetry,
             clock=clock,

@@ -48,6 +48,8 @@ WORDS: Mapping[OutcomeKind, str] = {
     "auth_failed": "did not accept the gateway's credentials",
     "account_empty": "reports that the gateway's account is empty",
 }
+_RETRY_LATER_S = 5.0
+"""What a client is told to wait where no vendor said how long."""
 _TOLD: frozenset[OutcomeKind] = frozenset({"bad_request", "context_overflow", "refused", "unsupported"})
 """Outcomes that are about the caller's own request: the vendor's words are passed on."""
 
@@ -82,7 +84,9 @@ def denial_error(denial: Denial) -> GatewayError:
         return Unsupported(denial.reason, param="messages")
     if denial.code == "policy_denied":
         return PolicyDenied(denial.reason)
-    return UpstreamUnavailable(denial.reason, retry_after_s=5.0)
+    if denial.code == "rate_limited":
+        return UpstreamRateLimited(denial.reason, retry_after_s=_RETRY_LATER_S)
+    return UpstreamUnavailable(denial.reason, retry_after_s=_RETRY_LATER_S)
 
 
 def _told(outcome: Outcome) -> GatewayError:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
 from aiohttp import web
 
 from gateway import decision_log, features
@@ -22,13 +23,16 @@ from gateway.keyring import Caller
 from gateway.ledger import Account, Ledger
 from gateway.policy_source import PolicySource
 from gateway.scope import DECIDED, SCOPE, RequestScope
-from gateway.stores.base import RequestStatus, StateStore
+from gateway.stores.base import AttemptRow, RequestStatus, StateStore
+from gateway.stores.economy import EconomyMemory
+from gateway.stores.health import HealthMemory
 from gateway.stores.sessions import SessionMemory
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
 from policies import decide
 from policies.facts import Rights, Snapshot, Tier
 from policies.policy import Policy
+from policies.verdicts import Outcome, OutcomeKind
 
 CLIENT_CLOSED = 499
 """What is booked as HTTP status when the client left before the end."""
@@ -43,6 +47,8 @@ class Parts:
     ledger: Ledger
     state: StateStore
     sessions: SessionMemory
+    health: HealthMemory
+    economy: EconomyMemory
     dispatcher: Dispatcher
     telemetry: Telemetry
     clock: Clock
@@ -99,10 +105,13 @@ class Pipeline:
                 team=principal.team_name, rewrite=principal.rewrite, allowed_models=principal.allowed_models
             ),
             budgets=parts.state.views(parts.ledger.windows(caller.budgets, principal.time_zone)),
+            health=parts.health.view(scope.started_monotonic_s),
             session=parts.sessions.recall(principal.team_id, facts.session),
+            economy_threshold=parts.economy.threshold(principal.team_id, policy.economy.target_share),
         )
         decision = decide(facts, snapshot, policy)
         parts.sessions.remember(principal.team_id, facts.session, decision)
+        parts.economy.note(principal.team_id, policy.economy.target_share, decision)
         return Exchange(
             id=scope.request_id,
             principal=principal,
@@ -136,8 +145,16 @@ class Pipeline:
         if account.receipt is not None or not account.opened:
             return
         receipt = await account.close(status, http_status)
+        for attempt in account.attempts:
+            if attempt.delivered:  # how a stream ended is known here and nowhere before
+                self._parts.health.note(delivered_outcome(attempt), self._parts.clock.monotonic())
         seconds = self._parts.clock.monotonic() - account.exchange.started_monotonic_s
         self._parts.telemetry.served(account, receipt, status=status, seconds=seconds)
+
+
+def delivered_outcome(attempt: AttemptRow) -> Outcome:
+    """Return what a delivered attempt says of its deployment's health."""
+    return Outcome(deployment=attempt.deployment, kind=msgspec.convert(attempt.outcome, OutcomeKind))
 
 
 def replace_tier(exchange: Exchange, tier: Tier) -> Exchange:

@@ -17,6 +17,7 @@ vendor that overflows all the same is an outcome the plan knows."""
 
 _TELLING: Sequence[DenialCode] = (
     "no_deployment",
+    "rate_limited",
     "context_length_exceeded",
     "unsupported",
     "policy_denied",
@@ -31,6 +32,7 @@ def with_candidates(
     fleet = policy.fleet
     day = _price_day(snapshot)
     candidates: list[Candidate] = []
+    resting: list[Candidate] = []
     dropped: list[Dropped] = []
     obstacles: list[Denial] = []
     for deployment_id in _ordered(draft, pinned, policy):
@@ -40,11 +42,17 @@ def with_candidates(
         obstacle = _obstacle(deployment, features, snapshot)
         if obstacle is None and price is not None:
             worst = _worst_case(features, deployment, price)
-            candidates.append(Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst))
+            rests = snapshot.health.get(deployment_id) == "open"
+            place = resting if rests else candidates
+            place.append(Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst))
+            if rests:
+                reason = f"{deployment.model_name} is cooling down after failures"
+                dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=reason))
             continue
         obstacle = obstacle or Denial(code="no_deployment", reason=f"{deployment.model_name} has no price")
         obstacles.append(obstacle)
         dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=obstacle.reason))
+    candidates = candidates or resting  # trying a resting one beats refusing when nobody else is left
     decision = replace(
         draft,
         candidates=tuple(candidates),
@@ -104,8 +112,8 @@ def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) ->
     if needed > card.context_window:
         reason = f"{needed} tokens exceed the context window of {name} ({card.context_window})"
         return Denial(code="context_length_exceeded", reason=reason)
-    if snapshot.health.get(deployment.id) == "open":
-        return Denial(code="no_deployment", reason=f"{name} is cooling down after failures")
+    if snapshot.health.get(deployment.id) == "limited":
+        return Denial(code="rate_limited", reason=f"{name} is limiting our requests")
     return None
 
 

@@ -12,7 +12,7 @@ Dialect = Literal["chat", "messages", "responses"]
 AskSource = Literal["user", "approved_plan", "housekeeping", "none"]
 RouteWish = Literal["premium", "base", "auto"]
 RewriteContract = Literal["auto-only", "floor-only", "rewrite-all"]
-HealthState = Literal["closed", "half_open", "open"]
+HealthState = Literal["closed", "half_open", "open", "limited"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 closed --(failures within the window reach the threshold)--> open --(cool-down over)--> half_open
 half_open --(success)--> closed, --(failure)--> open again, twice as long up to a bound.
-A rate limit opens at once, for as long as the vendor asked.
+closed --(rate limit)--> limited --(the time the vendor asked for is over)--> closed
 """
 
 from __future__ import annotations
@@ -67,19 +67,19 @@ def observe(breaker: Breaker, outcome: Outcome, *, now_s: float, rule: BreakerRu
         return Breaker()
     if event == "limited":
         rest_s = rule.cooldown_s if outcome.retry_after_s is None else outcome.retry_after_s
-        return Breaker(state="open", since_s=now_s, rest_s=min(rest_s, rule.longest_s))
+        return Breaker(state="limited", since_s=now_s, rest_s=min(rest_s, rule.longest_s))
     return _failed(breaker, now_s, rule)
 
 
 def tick(breaker: Breaker, *, now_s: float) -> Breaker:
     """Return the breaker with its cool-down ended if its time is over."""
-    if breaker.state == "open" and now_s >= breaker.since_s + breaker.rest_s:
-        return replace(breaker, state="half_open", since_s=now_s)
-    return breaker
+    if breaker.state not in {"open", "limited"} or now_s < breaker.since_s + breaker.rest_s:
+        return breaker
+    return Breaker() if breaker.state == "limited" else replace(breaker, state="half_open", since_s=now_s)
 
 
 def _failed(breaker: Breaker, now_s: float, rule: BreakerRule) -> Breaker:
-    if breaker.state == "open":
+    if breaker.state in {"open", "limited"}:
         return breaker
     if breaker.state == "half_open":
         rest_s = min(rule.longest_s, max(rule.cooldown_s, breaker.rest_s * 2))

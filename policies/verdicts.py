@@ -9,7 +9,9 @@ from typing import Literal
 from policies.facts import Tier
 
 Ground = Literal["floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "default"]
-DenialCode = Literal["policy_denied", "context_length_exceeded", "unsupported", "no_deployment"]
+DenialCode = Literal[
+    "policy_denied", "context_length_exceeded", "unsupported", "rate_limited", "no_deployment"
+]
 OutcomeKind = Literal[
     "ok",
     "connect_failed",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 
+from gateway.intake import read_body
 from gateway.keyring import Caller
+from gateway.wire.token_count import count_body
 from gateway.wiring import WIRING, Guarded
 
 
@@ -14,7 +17,21 @@ async def create(request: web.Request, caller: Caller) -> web.StreamResponse:
     return await wiring.pipeline.serve(request, caller, wiring.codecs["messages"])
 
 
+async def count_tokens(request: web.Request, _caller: Caller) -> web.Response:
+    """Return an upper bound of a message's input tokens; nothing is sent to a vendor."""
+    codec = request.app[WIRING].codecs["messages"]
+    count = count_body(codec.parse_request(await read_body(request)))
+    return web.Response(body=msgspec.json.encode({"input_tokens": count}), content_type="application/json")
+
+
 ROUTES = (
+    Guarded(
+        method="POST",
+        path="/v1/messages/count_tokens",
+        handler=count_tokens,
+        scope="inference",
+        summary="An upper bound of a message's input tokens, counted here.",
+    ),
     Guarded(
         method="POST",
         path="/v1/messages",

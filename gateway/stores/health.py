@@ -36,10 +36,13 @@ class HealthMemory:
         """Return the deployments that are not closed; a half-open one is offered to one asker at a time."""
         if not self._breakers:
             return {}
-        return {name: self._state(name, now_s) for name in list(self._breakers)}
+        states = {name: self._state(name, now_s) for name in list(self._breakers)}
+        return {name: state for name, state in states.items() if state != "closed"}
 
     def _state(self, name: str, now_s: float) -> HealthState:
         breaker = self._breakers[name] = tick(self._breakers[name], now_s=now_s)
+        if breaker.state == "closed":
+            del self._breakers[name]
         if breaker.state != "half_open":
             return breaker.state
         if self._probes.get(name, 0.0) > now_s:

@@ -48,7 +48,7 @@ class Relay(Protocol):
         ...
 
     def finish(self, receipt: Mapping[str, str | int] | None) -> bytes:
-        """Return the kept-back ending; `receipt` (cost facts) is added to the usage chunk the client asked for."""
+        """Return the kept-back ending; `receipt` (cost facts) goes into the usage chunk, if there is one."""
         ...
 
 

@@ -45,12 +45,18 @@ def looks_like_diff(text: str) -> bool:
     )
 
 
-def read_diff(text: str) -> tuple[FileDiff, ...]:
-    """Return the files a diff touches, in order; total. Lines that belong to no diff are passed over."""
+def read_diff(text: str) -> tuple[tuple[FileDiff, ...], int]:
+    """Return the files a diff touches, in order, and how many characters lie past the limits; total.
+
+    Lines that belong to no diff are passed over.
+    """
     reader = _Reader()
+    read = 0
     for line in text[:MAX_CHARS].split("\n"):
-        reader.feed(line)
-    return tuple(reader.files)
+        if not reader.feed(line):
+            break
+        read += len(line) + 1
+    return tuple(reader.files), max(0, len(text) - read)
 
 
 def safe_path(path: str) -> str | None:
@@ -74,15 +80,20 @@ class _Reader:
         self._old_path: str | None = None
         self._named = False
 
-    def feed(self, line: str) -> None:
+    def feed(self, line: str) -> bool:
+        """Take one line; False once there are more files or hunks than are read."""
         if (self._old > 0 or self._new > 0) and self._body(line):
-            return
+            return True
         self._old = self._new = 0
         hunk = _HUNK.match(line) if line.startswith("@@ -") else None
-        if hunk and self._hunks < MAX_HUNKS:
+        if hunk:
             self._open_hunk(hunk)
         elif line.startswith(_HEADERS):
             self._header(line)
+        if self._hunks > MAX_HUNKS or len(self.files) > MAX_FILES:
+            del self.files[MAX_FILES:]
+            return False
+        return True
 
     def _header(self, line: str) -> None:
         kind, _, rest = line.partition(" ")
@@ -97,8 +108,7 @@ class _Reader:
             self.files[-1].path = _clean(rest) if "/dev/null" not in rest else self._old_path
 
     def _start(self, path: str | None) -> None:
-        if len(self.files) < MAX_FILES:
-            self.files.append(FileDiff(path))
+        self.files.append(FileDiff(path))
         self._named = True
 
     def _open_hunk(self, hunk: re.Match[str]) -> None:

@@ -19,6 +19,8 @@ from policies.context_analysis.report import Change, Snippet
 
 MAX_PIECES = 1_000
 MAX_PIECE_BYTES = 65_536
+MAX_CHUNKS = 200
+"""Hunks of one file; further ones are counted but not measured."""
 MAX_LINE = 2_000
 """Characters; a longer line is no line that someone wrote, and is left out."""
 _DIFF_TAGS = frozenset(("diff", "patch", "udiff"))
@@ -130,8 +132,9 @@ def _from_diff(file: FileDiff) -> Piece:
 def _bounded(piece: Piece, limit: int) -> Piece:
     """Cut a piece at a line's end within `limit` bytes, blank endless lines, and empty a binary."""
     chunks: list[str] = []
-    for chunk in piece.chunks:
-        short = _shortened(chunk, limit - sum(map(byte_length, chunks)))
+    for chunk in piece.chunks[:MAX_CHUNKS]:
+        short = _shortened(chunk, limit)
+        limit -= byte_length(short)
         chunks.append(short)
         if len(short) < len(chunk):
             break

@@ -91,9 +91,9 @@ def test_pinned_order(text: str, pin: str, rules: tuple[str, ...], expected: lis
         ),
         (
             asking(PLAIN),
-            Snapshot(now=NOW, health={"glm": "open"}),
-            "glm is cooling down after failures",
-            "no_deployment",
+            Snapshot(now=NOW, health={"glm": "limited"}),
+            "glm is limiting our requests",
+            "rate_limited",
         ),
         (
             asking(PLAIN),
@@ -145,8 +145,8 @@ def test_probing(state: str) -> None:
     [
         (
             asking(PLAIN, input_tokens=180_000),
-            Snapshot(now=NOW, health={"opus": "open"}),
-            "no_deployment",
+            Snapshot(now=NOW, health={"opus": "limited"}),
+            "rate_limited",
         ),
         (
             asking(PLAIN, input_tokens=180_000),
@@ -160,7 +160,7 @@ def test_probing(state: str) -> None:
         ),
         (
             asking(PLAIN, has_images=True),
-            Snapshot(now=NOW, health={"glm": "open"}, rights=Rights(allowed_models=frozenset({"glm"}))),
+            Snapshot(now=NOW, health={"glm": "limited"}, rights=Rights(allowed_models=frozenset({"glm"}))),
             "unsupported",
         ),
         (
@@ -199,6 +199,20 @@ def test_missing_tier(
     else:
         assert decision.tier == expected
         assert decision.ground == "default" or decision.reason == "base: no deployment in this tier"
+
+
+def test_resting_is_tried_last() -> None:
+    """A resting deployment is left out while another can serve, and tried when nobody else is left."""
+    one_rests = decided(asking(PLAIN), snapshot=Snapshot(now=NOW, health={"glm": "open"}))
+    all_rest = decided(
+        asking(PLAIN), fleet=make_fleet(), snapshot=Snapshot(now=NOW, health={"glm": "open", "opus": "open"})
+    )
+
+    assert "glm" not in order(one_rests)
+    assert ("glm", "glm is cooling down after failures") in [
+        (d.deployment, d.reason) for d in one_rests.dropped
+    ]
+    assert order(all_rest) == ["glm", "opus"]
 
 
 def test_fall_below_floor() -> None:

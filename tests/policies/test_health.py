@@ -56,10 +56,13 @@ def test_failed_probes_rest_longer() -> None:
 
 
 def test_rate_limit_rests_as_asked() -> None:
-    """A 429 opens at once for the vendor's own time."""
+    """A 429 rests the deployment for the vendor's own time, and needs no probe after it."""
     outcome = Outcome(deployment="d", kind="rate_limited", retry_after_s=7)
 
-    assert observe(Breaker(), outcome, now_s=0, rule=RULE) == Breaker(state="open", since_s=0, rest_s=7)
+    limited = observe(Breaker(), outcome, now_s=0, rule=RULE)
+    assert limited == Breaker(state="limited", since_s=0, rest_s=7)
+    assert tick(limited, now_s=6.9) == limited
+    assert tick(limited, now_s=7) == Breaker()
 
 
 @pytest.mark.parametrize("kind", [kind for kind, event in EVENTS.items() if event == "none"])

@@ -106,7 +106,8 @@ SNAPSHOTS = st.builds(
         allowed_models=st.none() | st.frozensets(st.sampled_from(("glm", "glm-2", "opus"))),
     ),
     health=st.dictionaries(
-        st.sampled_from(("glm", "glm-2", "opus", "gone")), st.sampled_from(("closed", "half_open", "open"))
+        st.sampled_from(("glm", "glm-2", "opus", "gone")),
+        st.sampled_from(("closed", "half_open", "open", "limited")),
     ),
     budgets=st.just((BudgetView(scope="team:x", limit_nano=1, spent_nano=2, reserved_nano=3),)),
     session=st.none()
@@ -171,12 +172,15 @@ def test_floor_holds(features: Features, snapshot: Snapshot, policy: Policy) -> 
 
 @given(FEATURES, SNAPSHOTS, POLICIES)
 def test_guards_hold(features: Features, snapshot: Snapshot, policy: Policy) -> None:
-    """No candidate is one that the key, the health, the images or the window rules out."""
+    """No candidate is ruled out by the key, a limit, the images or the window; the resting come only alone."""
     allowed = snapshot.rights.allowed_models
-    for candidate in decide(features, snapshot, policy).candidates:
+    candidates = decide(features, snapshot, policy).candidates
+    resting = [snapshot.health.get(candidate.deployment) == "open" for candidate in candidates]
+    assert all(resting) or not any(resting)
+    for candidate in candidates:
         card = FLEET.deployments[candidate.deployment].card
         assert allowed is None or candidate.deployment in allowed
-        assert snapshot.health.get(candidate.deployment) != "open"
+        assert snapshot.health.get(candidate.deployment) != "limited"
         assert card.images or not features.has_images
         assert features.input_tokens * 3 // 4 <= card.context_window
 

@@ -42,7 +42,7 @@ def test_constructs_in_added_lines_only(rules: Rules) -> None:
     report = analyze_code([Snippet(text=DIFF)], rules=rules)
     found = {(c.rule, c.line) for file in report.files for c in file.constructs}
 
-    assert found == {("runs-built-code", 15), ("tls-not-verified", 44), ("destructive-statement", 1)}
+    assert found == {("runs-built-code", 16), ("tls-not-verified", 44), ("destructive-statement", 1)}
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,14 @@ def test_tagged_diff_without_hunks_is_text() -> None:
     report: ContextReport = analyze_code([Snippet(text="no diff", tag="diff")])
 
     assert [file.parsed for file in report.files] == ["unknown"]
+
+
+def test_huge_diff_is_read_in_part() -> None:
+    """Past 500 files a diff is not read, and coverage says so."""
+    one = "--- a/x.py\n+++ b/x.py\n@@ -0,0 +1 @@\n+x = 1\n"
+    report = analyze_code([Snippet(text=one * 600, tag="diff")])
+
+    assert (report.diff_files, report.added) == (500, 500)
+    assert report.files[-1].parsed == "unknown"
+    assert report.coverage is not None
+    assert report.coverage < 0.6
