@@ -35,18 +35,23 @@ class Delivering:
     close: Close
 
     def headers(self) -> dict[str, str]:
-        """Return what is known before the first byte."""
+        """Return what is known before the first byte, and before this attempt is booked."""
         delivery = self.delivery
+        booked = len(self.account.attempts)
         return decision_headers(
             self.exchange,
             model=delivery.deployment.model_name,
             deployment=delivery.deployment.id,
-            attempts=len(delivery.failed_before) + 1,
+            attempts=booked if delivery.failed_check else booked + 1,
+            failed_check=delivery.failed_check,
         ) | vendor_headers(delivery.reply.headers)
 
     def book(self, outcome: OutcomeKind) -> None:
         """Book the attempt that reached the client."""
         delivery, relay, answer = self.delivery, self.delivery.relay, self.delivery.answer
+        if delivery.failed_check:
+            self.account.deliver_withheld()
+            return
         self.account.book(
             Attempted(
                 candidate=delivery.candidate,
@@ -65,9 +70,9 @@ async def send_answer(delivering: Delivering) -> web.Response:
     answer = delivering.delivery.answer
     if answer is None:
         raise Internal("an answer was expected; see the log by the request id")
+    headers = delivering.headers()
     delivering.book("ok")
     await delivering.close(delivering.account, "ok", _OK)
-    headers = delivering.headers()
     if delivering.account.receipt is not None:
         headers |= receipt_headers(delivering.account.receipt)
     return web.Response(body=answer.body, headers=headers, content_type="application/json")

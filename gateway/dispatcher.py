@@ -14,10 +14,12 @@ from gateway.failures import give_up_error
 from gateway.fleet import Endpoint
 from gateway.ledger import Account, Attempted
 from gateway.wire import Bridges
+from gateway.wire.answer_views import view_answer
 from gateway.wire.base import Answer, Bridge, Relay
 from gateway.wire.vendor_errors import read_fault
+from policies.answer_checks import check_answer
 from policies.facts import Dialect
-from policies.plan import advance
+from policies.plan import advance, may_redo
 from policies.policy import Deployment
 from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start
 
@@ -42,7 +44,8 @@ class Delivery:
     stream: AsyncIterator[bytes] | None = None
     head: bytes = b""
     """What the relay returned while peeking."""
-    failed_before: tuple[Outcome, ...] = ()
+    failed_check: str = ""
+    """The answer check it failed; such an answer is booked already, and shown only if premium fails too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,10 @@ class _Run:
 
     exchange: Exchange
     account: Account
+    plan: Plan
     outcomes: list[Outcome]
+    withheld: Delivery | None = None
+    """The base answer that failed its checks."""
     error: GatewayError | None = None
     """The newest refusal of our own (budget, unsupported), reported if nothing else works."""
 
@@ -107,7 +113,7 @@ class Dispatcher:
         """Return the first good answer the plan leads to; raise what the caller should be told otherwise."""
         fleet = exchange.policy.fleet
         plan = Plan(candidates=exchange.decision.candidates, retry=fleet.retry, seed=exchange.snapshot.seed)
-        run = _Run(exchange, account, [])
+        run = _Run(exchange, account, plan, [])
         delivery: Delivery | None = None
         while True:
             match advance(plan, run.outcomes):
@@ -116,8 +122,9 @@ class Dispatcher:
                         await self._sleep(delay_s)
                     delivery = await self._attempt(run, candidate)
                 case Deliver() if delivery is not None:
-                    delivery.failed_before = tuple(run.outcomes[:-1])
                     return delivery
+                case GiveUp() if run.withheld is not None:
+                    return run.withheld
                 case GiveUp() | Deliver():
                     raise run.error or give_up_error(run.outcomes, fleet)
 
@@ -138,7 +145,7 @@ class Dispatcher:
             delivery = Delivery(
                 candidate=candidate, deployment=sendable.deployment, reply=reply, started_s=started_s
             )
-            fault = await self._receive(run.exchange, delivery, sendable)
+            fault = await self._receive(run.exchange, delivery, sendable) or _check(run, delivery)
         except TransportFailure as failure:
             fault = Fault(kind=failure.kind, message=str(failure))
         except BaseException as error:
@@ -216,6 +223,7 @@ class Dispatcher:
             status=fault.status,
             retry_after_s=fault.retry_after_s,
             message=fault.message,
+            check=run.withheld.failed_check if run.withheld and fault.kind == "check_failed" else "",
             elapsed_s=self._elapsed(run.exchange),
         )
         run.outcomes.append(outcome)
@@ -224,6 +232,28 @@ class Dispatcher:
 
     def _elapsed(self, exchange: Exchange) -> float:
         return self._clock.monotonic() - exchange.started_monotonic_s
+
+
+def _check(run: _Run, delivery: Delivery) -> Fault | None:
+    """Withhold a base answer that fails the policy's checks while premium can redo it.
+
+    Only complete answers are checked: a stream is relayed as it comes, since holding it back would cost every
+    good answer its first byte. What was asked of a model by name is that model's answer, good or bad.
+    """
+    exchange, answer = run.exchange, delivery.answer
+    enabled = exchange.policy.answer_checks
+    if answer is None or not enabled or exchange.decision.ground == "pin":
+        return None
+    if not may_redo(run.plan, run.outcomes, delivery.candidate):
+        return None
+    views = view_answer(exchange.request, answer.body)
+    results = (result for view in views for result in check_answer(view, enabled))
+    failed = next((result for result in results if result.passed is False), None)
+    if failed is None:
+        return None
+    delivery.failed_check = failed.check
+    run.withheld = delivery
+    return Fault(kind="check_failed", message=f"{failed.check}: {failed.reason}", status=_OK)
 
 
 async def _peek(delivery: Delivery, relay: Relay) -> Fault | None:

@@ -12,7 +12,9 @@ from policies.pricing import usd
 _PASSED_ON = ("x-ratelimit-", "anthropic-ratelimit-", "request-id", "x-request-id", "retry-after")
 
 
-def decision_headers(exchange: Exchange, *, model: str, deployment: str, attempts: int) -> dict[str, str]:
+def decision_headers(
+    exchange: Exchange, *, model: str, deployment: str, attempts: int, failed_check: str = ""
+) -> dict[str, str]:
     """Return the headers known before the first byte; LiteLLM's names where ours mean the same."""
     decision = exchange.decision
     headers = {
@@ -30,6 +32,8 @@ def decision_headers(exchange: Exchange, *, model: str, deployment: str, attempt
     }
     if decision.below_floor:
         headers["x-gateway-below-floor"] = "true"
+    if failed_check:
+        headers["x-gateway-check-failed"] = failed_check
     return headers
 
 

@@ -49,6 +49,7 @@ class KeyRing:
         self._master = None if master_key is None else hash_key(master_key, pepper)
         self._clock = clock
         self._trust_s = trust_s
+        self._era = 0
         self._cache: OrderedDict[str, tuple[float, Caller | None]] = OrderedDict()
 
     async def caller(self, secret: str | None) -> Caller:
@@ -61,11 +62,18 @@ class KeyRing:
         now = self._clock.monotonic()
         known = self._cache.get(digest)
         if known is None or known[0] <= now:
+            era = self._era
             known = (now + self._trust_s, await self._look_up(digest))
-            self._remember(digest, known)
+            if era == self._era:  # what was read before a change must not be trusted after it
+                self._remember(digest, known)
         if known[1] is None:
             raise Unauthenticated(_REFUSAL)
         return known[1]
+
+    def forget(self) -> None:
+        """Trust nothing read so far: keys, teams or budgets were changed in this process."""
+        self._era += 1
+        self._cache.clear()
 
     async def _look_up(self, digest: str) -> Caller | None:
         grant = await self._books.find_grant(digest, int(self._clock.now() * 1000))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+import msgspec
+
 from gateway.budgets import window
 from gateway.clock import Clock
 from gateway.exchange import Exchange
@@ -169,6 +171,11 @@ class Account:
             )
         )
 
+    def deliver_withheld(self) -> None:
+        """Mark the attempt whose answer failed its checks as the one the client gets after all."""
+        at = next(n for n, attempt in enumerate(self.attempts) if attempt.outcome == "check_failed")
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], delivered=True)
+
     async def close(self, status: RequestStatus, http_status: int) -> Receipt:
         """Write the rows, then settle the hold; a second call changes nothing and returns the receipt."""
         if self.receipt is not None:
@@ -188,6 +195,11 @@ class Account:
             if self.windows and self.opened:
                 await self.state.settle(self.exchange.id, row.cost_nano)
         return self.receipt
+
+    @property
+    def served(self) -> AttemptRow | None:
+        """Return the attempt the client got, or else the last one made."""
+        return next((a for a in self.attempts if a.delivered), self.attempts[-1] if self.attempts else None)
 
     @property
     def _day(self) -> date:
@@ -226,8 +238,8 @@ class Account:
 
     def _row(self, status: RequestStatus, http_status: int) -> RequestRow:
         exchange, decision = self.exchange, self.exchange.decision
-        last = self.attempts[-1] if self.attempts else None
         delivered = next((a for a in self.attempts if a.delivered), None)
+        served = self.served
         baseline, baseline_nano = self._baseline(delivered)
         return RequestRow(
             id=exchange.id,
@@ -239,12 +251,12 @@ class Account:
             stream=exchange.request.stream,
             status=status,
             http_status=http_status,
-            tier=last.tier if last else decision.tier,
+            tier=served.tier if served else decision.tier,
             ground=decision.ground,
             triggers=tuple(f.trigger for f in decision.findings),
-            model=last.model if last else "",
-            deployment=last.deployment if last else "",
-            provider=last.provider if last else "",
+            model=served.model if served else "",
+            deployment=served.deployment if served else "",
+            provider=served.provider if served else "",
             attempts=len(self.attempts),
             input_tokens=sum(a.input_tokens for a in self.attempts),
             output_tokens=sum(a.output_tokens for a in self.attempts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ import policies
 from gateway.config_file import Configuration, default_configuration
 from gateway.errors import ConfigError
 from gateway.fleet import Reach, build_reach
+from policies.context_analysis import Rules, compile_rules
 from policies.envelope import Envelopes
 from policies.escalation_triggers.detector import Detector
 from policies.pack import Library, PackError, PackText, load_pack
@@ -136,6 +138,16 @@ def load_library() -> Library:
         raise ConfigError(f"the detector cannot be loaded: {error}; reinstall the package") from None
 
 
+@cache
+def load_impact_rules() -> Rules:
+    """Return the built-in rules of business impact and risk; raise ConfigError."""
+    path = PACKS / "impact.yaml"
+    try:
+        return compile_rules(path.read_text(encoding="utf-8"))
+    except DocumentError as error:
+        raise ConfigError(error.message, path=str(path), line=error.line) from None
+
+
 def load_price_table(configuration: Configuration) -> PriceTable:
     """Return the built-in price table with the configured ones over it."""
     paths = [PACKS / "prices.yaml"]
@@ -235,4 +247,4 @@ def _prices(path: Path) -> PriceTable:
 
 def _built_in_names() -> str:
     names = (p.stem for p in sorted(PACKS.glob("*.yaml")) if "." not in p.stem)
-    return ", ".join(name for name in names if name not in {"envelopes", "prices"})
+    return ", ".join(name for name in names if name not in {"envelopes", "impact", "prices"})

@@ -66,6 +66,12 @@ class Telemetry:
             ["deployment", "kind"],
             registry=registry,
         )
+        self._checks = Counter(
+            "gateway_answer_check_failures",
+            "Base answers withheld because they failed a check, by check and deployment.",
+            ["check", "deployment"],
+            registry=registry,
+        )
         self._refusals = Counter(
             "gateway_refusals",
             "Requests answered with an error, by its code.",
@@ -79,6 +85,8 @@ class Telemetry:
     def attempt_failed(self, exchange: Exchange, outcome: Outcome) -> None:
         """Note an attempt that did not work."""
         self._failures.labels(outcome.deployment, outcome.kind).inc()
+        if outcome.check:
+            self._checks.labels(outcome.check, outcome.deployment).inc()
         self.log.warning(
             "attempt_failed",
             request_id=exchange.id,
@@ -103,10 +111,10 @@ class Telemetry:
 
     def served(self, account: Account, receipt: Receipt, *, status: str, seconds: float) -> None:
         """Note a finished request: one log line, one set of samples; tier and model are those that served."""
-        exchange, attempts = account.exchange, account.attempts
+        exchange, attempts, shown = account.exchange, account.attempts, account.served
         team, decision = exchange.principal.team_name, exchange.decision
-        tier = attempts[-1].tier if attempts else decision.tier
-        model = attempts[-1].model if attempts else ""
+        tier = shown.tier if shown else decision.tier
+        model = shown.model if shown else ""
         self._requests.labels(team, tier, model, status).inc()
         for attempt in attempts:
             self._cost.labels(team, attempt.tier, attempt.model).inc(attempt.cost_nano / 1e9)

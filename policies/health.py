@@ -2,7 +2,7 @@
 
 closed --(failures within the window reach the threshold)--> open --(cool-down over)--> half_open
 half_open --(success)--> closed, --(failure)--> open again, twice as long up to a bound.
-closed --(rate limit)--> limited --(the time the vendor asked for is over)--> closed
+closed --(rate limit that names a time)--> limited --(that time is over)--> closed
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ EVENTS: Mapping[OutcomeKind, Event] = {
     "context_overflow": "none",
     "refused": "none",
     "budget": "none",
+    "check_failed": "none",  # the vendor works; its model was not up to this request
     "cancelled": "none",
 }
 
@@ -65,9 +66,8 @@ def observe(breaker: Breaker, outcome: Outcome, *, now_s: float, rule: BreakerRu
         return breaker
     if event == "good":
         return Breaker()
-    if event == "limited":
-        rest_s = rule.cooldown_s if outcome.retry_after_s is None else outcome.retry_after_s
-        return Breaker(state="limited", since_s=now_s, rest_s=min(rest_s, rule.longest_s))
+    if event == "limited" and outcome.retry_after_s is not None:
+        return Breaker(state="limited", since_s=now_s, rest_s=min(outcome.retry_after_s, rule.longest_s))
     return _failed(breaker, now_s, rule)
 
 

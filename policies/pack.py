@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import msgspec
 
+from policies.answer_checks import CHECK_NAMES
 from policies.condition import parse, signal_names
 from policies.envelope import Envelopes
 from policies.escalation_triggers import build_sources
@@ -200,6 +201,8 @@ def _trigger(pack: _Read, doc: TriggerDoc, path: str, known: set[str]) -> Trigge
 def _overlaid(policy: Policy, pack: _Read) -> Policy:
     doc = pack.doc
     _check_numbers(pack)
+    checks = doc.answer_checks.enabled
+    _check_checks(pack, checks or ())
     given = {
         name: value
         for name in ("sticky_turns", "housekeeping_tier", "default_tier")
@@ -209,6 +212,7 @@ def _overlaid(policy: Policy, pack: _Read) -> Policy:
         policy,
         economy=msgspec.convert(asdict(policy.economy) | _given(doc.economy), Economy),
         fallback=msgspec.convert(asdict(policy.fallback) | _given(doc.fallback), Fallback),
+        answer_checks=policy.answer_checks if checks is None else tuple(checks),
         **given,
     )
 
@@ -223,6 +227,13 @@ def _check_numbers(pack: _Read) -> None:
         raise pack.error("$.economy.expected_output_tokens", f"`{tokens}` tokens cannot be; give 0 or more")
     if turns is not None and turns < 0:
         raise pack.error("$.sticky_turns", f"`{turns}` turns cannot be; give 0 or more")
+
+
+def _check_checks(pack: _Read, names: Iterable[str]) -> None:
+    for index, name in enumerate(names):
+        if name not in CHECK_NAMES:
+            hint = nearest(name, CHECK_NAMES) or f"; choose of {', '.join(CHECK_NAMES)}"
+            raise pack.error(f"$.answer_checks.enabled[{index}]", f"no answer check is called `{name}`{hint}")
 
 
 def _check_score(economy: Economy, reads: Sequence[_Read], known: set[str]) -> None:

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import msgspec
 
+from policies.answer_checks import CHECK_NAMES
 from policies.condition import ConditionDoc
 from policies.facts import Tier
 
 _ID = "^[A-Za-z0-9_.-]{1,64}$"
 """Trigger ids stand in headers, logs and metrics."""
+_CheckName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHECK_NAMES)})]
 
 
 class TermDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +53,12 @@ class FallbackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floor_may_fall: bool | None = None
 
 
+class AnswerChecksDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer checks section; a list given replaces what an earlier pack enabled."""
+
+    enabled: list[_CheckName] | None = None
+
+
 class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One pack file."""
 
@@ -60,6 +68,7 @@ class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     triggers: list[TriggerDoc] = []
     economy: EconomyDoc = EconomyDoc()
     fallback: FallbackDoc = FallbackDoc()
+    answer_checks: AnswerChecksDoc = AnswerChecksDoc()
     sticky_turns: int | None = None
     housekeeping_tier: Tier | None = None
     default_tier: Tier | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start, Step
 
-Action = Literal["deliver", "retry", "next", "stop"]
+Action = Literal["deliver", "retry", "next", "premium", "stop"]
 
 ACTIONS: Mapping[OutcomeKind, Action] = {
     "ok": "deliver",
@@ -23,14 +24,25 @@ ACTIONS: Mapping[OutcomeKind, Action] = {
     "context_overflow": "next",
     "unsupported": "next",  # this dialect cannot say what was asked; another may
     "budget": "next",  # a cheaper candidate may still fit
+    "check_failed": "premium",  # redone by the better model, never by another of the cheap ones
     "bad_request": "stop",  # it is as wrong for the next vendor
     "refused": "stop",  # a refusal is an answer; crossing it needs the policy's word
     "cancelled": "stop",
 }
-"""What to do after each kind of outcome that comes before the commit point."""
+"""What to do after each kind of outcome that comes before the commit point.
+
+`premium` is `next` with the plan cut to its premium candidates from then on.
+"""
 _MAX_DOUBLINGS = 32
 _SPREAD = 2_654_435_761
 """Knuth's multiplicative hash: neighbouring seeds give delays far apart."""
+
+
+def may_redo(plan: Plan, outcomes: Sequence[Outcome], candidate: Candidate) -> bool:
+    """Tell whether a candidate's answer is worth checking: cheap, with a premium one left to redo it."""
+    tried = {outcome.deployment for outcome in outcomes}
+    left = any(c.tier == "premium" and c.deployment not in tried for c in plan.candidates)
+    return left and candidate.tier == "base"
 
 
 def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
@@ -43,6 +55,8 @@ def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
         return Deliver()
     if action == "stop" or last.committed:
         return GiveUp(outcome=last)
+    if any(ACTIONS[outcome.kind] == "premium" for outcome in outcomes):
+        plan = replace(plan, candidates=tuple(c for c in plan.candidates if c.tier == "premium"))
     again = _again(plan, outcomes) if action == "retry" else None
     return again or _next(plan, outcomes) or _wait_out(plan, outcomes) or GiveUp(outcome=last)
 

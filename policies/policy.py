@@ -100,6 +100,8 @@ class Policy:
     economy: Economy
     fallback: Fallback
     fleet: Fleet
+    answer_checks: tuple[str, ...] = ()
+    """The checks a base answer has to pass where premium can redo it."""
     sticky_turns: int = 0
     housekeeping_tier: Tier = "base"
     default_tier: Tier = "base"

@@ -28,6 +28,7 @@ OutcomeKind = Literal[
     "context_overflow",
     "refused",
     "budget",
+    "check_failed",
     "cancelled",
 ]
 
@@ -158,6 +159,8 @@ class Outcome:
     status: int | None = None
     retry_after_s: float | None = None
     message: str = ""
+    check: str = ""
+    """The answer check that failed, for `check_failed`."""
     elapsed_s: float = 0.0
     """Seconds since the request began, when this outcome was known."""
     committed: bool = False

@@ -60,11 +60,40 @@ async def test_master_key(ring: KeyRing, grants: Grants) -> None:
     assert grants.reads == 0
 
 
-@pytest.mark.parametrize("secret", [None, "", mint(), "k" * 513, "clé", GOOD + " ", MASTER + "x"])
+@pytest.mark.parametrize(
+    "secret",
+    [None, "", mint(), "k" * 513, "clé", GOOD + " ", MASTER + "x"],
+    ids=["none", "empty", "unknown", "too long", "not ascii", "good and a space", "master and more"],
+)
 async def test_refusals(ring: KeyRing, secret: str | None) -> None:
     """Everything else is refused in the same words."""
     with pytest.raises(Unauthenticated, match=r"^incorrect API key provided"):
         await ring.caller(secret)
+
+
+async def test_change_here_is_seen_at_once(ring: KeyRing, grants: Grants) -> None:
+    """After a change made in this process nothing read before it is trusted."""
+    await ring.caller(GOOD)
+    grants.by_hash.clear()
+    ring.forget()
+
+    with pytest.raises(Unauthenticated):
+        await ring.caller(GOOD)
+
+
+async def test_change_during_a_read_is_not_lost(ring: KeyRing, grants: Grants) -> None:
+    """A key read while it was being revoked is not trusted afterwards."""
+    find = grants.find_grant
+
+    async def find_then_change(key_hash: str, now_ms: int) -> KeyGrant | None:
+        found = await find(key_hash, now_ms)
+        ring.forget()
+        return found
+
+    grants.find_grant = find_then_change  # type: ignore[method-assign]
+    await ring.caller(GOOD)
+    await ring.caller(GOOD)
+    assert grants.reads == 2
 
 
 async def test_trust_ends(ring: KeyRing, grants: Grants, clock: FixedClock) -> None:

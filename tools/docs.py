@@ -18,8 +18,9 @@ from gateway import errors, openapi
 from gateway.routers import ROUTES
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
+from policies.pack_document import PackDoc
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
 _NOTE = "<!-- made by `python -m tools.docs`; edit the code instead -->\n\n"
 
 
@@ -63,28 +64,36 @@ def openapi_page() -> str:
     return msgspec.json.format(msgspec.json.encode(openapi.document(ROUTES)), indent=2).decode() + "\n"
 
 
+def pack_schema() -> str:
+    """Return the JSON schema of a pack file, for editors."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(PackDoc)}
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
-    "settings.md": settings_page,
-    "errors.md": errors_page,
-    "endpoints.md": endpoints_page,
-    "metrics.md": metrics_page,
-    "openapi.json": openapi_page,
+    "docs/settings.md": settings_page,
+    "docs/errors.md": errors_page,
+    "docs/endpoints.md": endpoints_page,
+    "docs/metrics.md": metrics_page,
+    "docs/openapi.json": openapi_page,
+    "policies/packs/schema.json": pack_schema,
 }
+"""Path from the project's root, and what makes its text."""
 
 
 def stale() -> list[str]:
-    """Return the names of documents that differ from what the code says."""
-    return [name for name, page in PAGES.items() if not _same(DOCS / name, page())]
+    """Return the paths of documents that differ from what the code says."""
+    return [name for name, page in PAGES.items() if not _same(ROOT / name, page())]
 
 
 def main(arguments: list[str]) -> int:
     """Write the documents, or check them."""
     if "--check" in arguments:
         for name in stale():
-            print(f"docs/{name} is stale; run `python -m tools.docs`")
+            print(f"{name} is stale; run `python -m tools.docs`")
         return 1 if stale() else 0
     for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+        (ROOT / name).write_text(page(), encoding="utf-8")
     return 0
 
 

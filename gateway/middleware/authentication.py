@@ -14,12 +14,17 @@ _BEARER = "bearer "
 def guarded(route: Guarded) -> PublicHandler:
     """Return the route's handler behind authentication and the scope it needs."""
     handler, scope = route.handler, route.scope
+    administers = scope == "admin" and route.method != "GET"
 
     async def authenticated(request: web.Request) -> web.StreamResponse:
-        caller = await request.app[WIRING].keyring.caller(presented_key(request))
+        keyring = request.app[WIRING].keyring
+        caller = await keyring.caller(presented_key(request))
         if scope not in caller.principal.scopes:
             raise Forbidden(f"this key lacks the scope `{scope}`; ask for a key that has it")
-        return await handler(request, caller)
+        answer = await handler(request, caller)
+        if administers:  # so that a revoked key ends with the answer that says so
+            keyring.forget()
+        return answer
 
     return authenticated
 

@@ -41,7 +41,7 @@ class HealthMemory:
 
     def _state(self, name: str, now_s: float) -> HealthState:
         breaker = self._breakers[name] = tick(self._breakers[name], now_s=now_s)
-        if breaker.state == "closed":
+        if breaker == Breaker():
             del self._breakers[name]
         if breaker.state != "half_open":
             return breaker.state

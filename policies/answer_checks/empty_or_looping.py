@@ -10,6 +10,8 @@ from policies.context_analysis.fences import read_fences
 _TAIL = 6_000
 _MIN_LOOP = 300
 _MIN_TURNS = 6
+_PROBE = 24
+"""The last characters of a loop recur in each of its turns; looking for them is cheap."""
 _MIN_LETTERS = 4
 _MIN_LINE = 25
 _MIN_SAME_LINES = 12
@@ -41,6 +43,8 @@ class EmptyOrLoopingCheck:
 
 def _ends_in_loop(tail: str) -> bool:
     """Tell whether the end is one unit of words repeated (Knuth-Morris-Pratt on the reversed text)."""
+    if tail.count(tail[-_PROBE:]) < _MIN_TURNS - 1:
+        return False
     text = tail[::-1]
     border = [0] * len(text)
     for index in range(1, len(text)):

@@ -67,6 +67,7 @@ def _filled(
 ) -> FileReport:
     is_python = language.name == "python"
     tree = python_code.parse(piece.chunks[0]) if is_python and len(piece.chunks) == 1 else None
+    facts = python_code.read_facts(tree) if tree else None
     level, _, lowest = bracket_excess(lexed.bare)
     closes = tree is not None if is_python else lexed.closed and level == 0 and lowest == 0
     parsed: Parsed = "whole" if closes and piece.is_whole else "fragment"
@@ -74,14 +75,12 @@ def _filled(
         report,
         parsed=parsed,
         code_lines=sum(1 for line in lexed.code.split("\n") if line.strip()),
-        functions=python_code.count_functions(tree)
-        if tree
-        else (len(branches.functions) if branches else None),
+        functions=facts.functions if facts else len(branches.functions) if branches else None,
         classes=len(language.classes.findall(lexed.bare)) if language.classes else None,
         cyclomatic_max=branches.highest if branches else None,
         cyclomatic_mean=branches.mean if branches else None,
-        dependencies=python_code.imports(tree) if tree else dependencies.find_imports(lexed.code, language),
-        cohesion=python_code.cohesion(tree) if tree else None,
+        dependencies=facts.imports if facts else dependencies.find_imports(lexed.code, language),
+        cohesion=facts.cohesion if facts else None,
     )
 
 

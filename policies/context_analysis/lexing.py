@@ -66,7 +66,7 @@ def lex(text: str, style: Style) -> Lexed:
         comment = match["comment"] is not None
         code.append(between + (breaks or " ") if comment else between + match[0])
         bare.append(between + (breaks or " ") if comment else f'{between}"{breaks}"')
-        closed = closed and _is_closed(match, style)
+        closed = closed and _is_closed(match)
     rest = text[position:]
     return Lexed("".join(code) + rest, "".join(bare) + rest, closed)
 
@@ -87,9 +87,8 @@ def _pattern(style: Style) -> re.Pattern[str]:
     return re.compile(f"(?P<comment>{comments})|(?P<string>{strings})")
 
 
-def _is_closed(match: re.Match[str], style: Style) -> bool:
+def _is_closed(match: re.Match[str]) -> bool:
     groups = match.groupdict()
     if match["comment"] is not None:
         return groups.get("b") is None
-    del style
     return not any(groups[name] == "" for name in ("d", "s", "t", "td", "ts") if name in groups)

@@ -7,14 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from policies.context_analysis.diffs import (
-    MAX_CHARS,
-    FileDiff,
-    looks_like_diff,
-    read_diff,
-    safe_path,
-    touched,
-)
+from policies.context_analysis.diffs import FileDiff, looks_like_diff, read_diff, safe_path, touched
 from policies.context_analysis.report import Change, Snippet
 
 MAX_PIECES = 1_000
@@ -73,11 +66,10 @@ def byte_length(text: str) -> int:
 def _pieces(sources: Sources) -> Iterator[Piece]:
     for snippet in _snippets(sources):
         if _is_diff(snippet):
-            files = read_diff(snippet.text)
-            if files:
-                yield from map(_from_diff, files)
-            if files and len(snippet.text) > MAX_CHARS:
-                yield _unread(snippet.text[MAX_CHARS:])
+            files, unread = read_diff(snippet.text)
+            yield from map(_from_diff, files)
+            if files and unread:
+                yield _unread(snippet.text[-unread:])
             if files:
                 continue
         yield Piece(

@@ -6,6 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 _MIN_METHODS = 3
 """Of two methods nobody can tell whether they belong together."""
@@ -27,33 +28,39 @@ def parse(text: str) -> ast.Module | None:
     return None
 
 
-def imports(tree: ast.Module) -> tuple[str, ...]:
-    """Return the modules a tree imports, relative ones with their dots, in order of appearance."""
-    found: dict[str, None] = {}
+@dataclass(frozen=True, slots=True)
+class PythonFacts:
+    """What the tree of a Python text tells."""
+
+    imports: tuple[str, ...]
+    """Modules in order of appearance, relative ones with their dots."""
+    functions: int
+    """Functions and methods, inner ones included."""
+    cohesion: float | None
+    """Mean over classes of 1 - (LCOM4 - 1) / (methods - 1); None without a class of three methods."""
+
+
+def read_facts(tree: ast.Module) -> PythonFacts:
+    """Return the facts of a tree in one walk."""
+    modules: dict[str, None] = {}
+    functions = 0
+    classes: list[float] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(dict.fromkeys(alias.name for alias in node.names))
-        elif isinstance(node, ast.ImportFrom):
-            dots = "." * node.level
-            found.update({dots + name: None for name in ([node.module] if node.module else _names(node))})
-    return tuple(found)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            functions += 1
+        elif isinstance(node, ast.ClassDef):
+            classes.extend(_class_cohesion(node))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            modules.update(dict.fromkeys(_modules(node)))
+    return PythonFacts(tuple(modules), functions, sum(classes) / len(classes) if classes else None)
 
 
-def count_functions(tree: ast.Module) -> int:
-    """Return how many functions and methods are defined, inner ones included."""
-    return sum(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree))
-
-
-def cohesion(tree: ast.Module) -> float | None:
-    """Return the mean over classes of 1 - (LCOM4 - 1) / (methods - 1), if any."""
-    values = [
-        value for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for value in _class_cohesion(node)
-    ]
-    return sum(values) / len(values) if values else None
-
-
-def _names(node: ast.ImportFrom) -> list[str]:
-    return [alias.name for alias in node.names]
+def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    names = [alias.name for alias in node.names]
+    if isinstance(node, ast.Import):
+        return names
+    dots = "." * node.level
+    return [dots + name for name in ([node.module] if node.module else names)]
 
 
 def _class_cohesion(node: ast.ClassDef) -> Iterator[float]:

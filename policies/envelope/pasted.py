@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 
 MAX_FALLBACK_CHARS = 400
 """How much of a prompt that is nothing but pasted material stands in for the ask."""
+REMEMBERED_CHARS = 4_096
+"""Turns up to this size are remembered once sorted: an agent sends the same ones with every step."""
+_REMEMBERED_TURNS = 512
 _HEAD_LINES = 3_000
 _TAIL_LINES = 1_000
 _JUDGED_HEAD = 400
@@ -99,6 +103,10 @@ def separate(text: str) -> tuple[str, tuple[str, ...]]:
     Fenced blocks keep their fence lines, so that their language stays known. Where nothing but pasted
     material is there, the words are the first 400 characters of it.
     """
+    return _separated(text) if len(text) <= REMEMBERED_CHARS else _separate(text)
+
+
+def _separate(text: str) -> tuple[str, tuple[str, ...]]:
     lines = text.split("\n")
     if len(lines) > _HEAD_LINES + _TAIL_LINES:
         lines = lines[:_HEAD_LINES] + lines[-_TAIL_LINES:]
@@ -127,6 +135,9 @@ def separate(text: str) -> tuple[str, tuple[str, ...]]:
     if not split.evidence or any(map(str.isalnum, words)):
         return words, tuple(split.evidence)
     return text.strip()[:MAX_FALLBACK_CHARS].rstrip(), tuple(split.evidence)
+
+
+_separated = lru_cache(_REMEMBERED_TURNS)(_separate)
 
 
 def _fence(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from policies.envelope.document import WordingDoc
 
@@ -12,6 +13,7 @@ _MAX_COMPLAINT_CHARS = 400
 _MAX_COMPARED_CHARS = 1_200
 _MIN_COMPARED_WORDS = 3
 _SAME_SHARE = 0.6
+_REMEMBERED_TURNS = 512
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -56,15 +58,16 @@ class Wording:
             line = f" {' '.join(words)} "
             if any(complaint in line for complaint in self._complaints):
                 return True
-        return _alike(set(words), set(_words(earlier[:_MAX_COMPARED_CHARS])))
+        return _alike(frozenset(words), frozenset(_words(earlier[:_MAX_COMPARED_CHARS])))
 
 
-def _alike(new: set[str], old: set[str]) -> bool:
+def _alike(new: frozenset[str], old: frozenset[str]) -> bool:
     if min(len(new), len(old)) < _MIN_COMPARED_WORDS:
         return False
     return len(new & old) >= _SAME_SHARE * len(new | old)
 
 
+@lru_cache(_REMEMBERED_TURNS)
 def _words(text: str) -> tuple[str, ...]:
     """Return the words of a text, folded, without punctuation; apostrophes join."""
     plain = text.casefold().replace("'", "").replace("\u2019", "")

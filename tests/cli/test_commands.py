@@ -122,3 +122,19 @@ def test_failing_pack_test_fails(run: Run, tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "mine.test.yaml:2: hello: expected tier premium, got base" in result.output
+
+
+def test_analyze_measures_a_diff(run: Run) -> None:
+    """A diff on standard input is measured, and its dangerous line is named."""
+    diff = "--- a/x.py\n+++ b/x.py\n@@ -1 +1,2 @@\n-a = 1\n+import os\n+eval(input())\n"
+
+    result = run("analyze", "--diff", "-", stdin=diff)
+
+    assert result.exit_code == 0, result.output
+    assert "lines added          2" in result.output
+    assert "risk   security" in result.output
+
+
+def test_analyze_wants_something(run: Run) -> None:
+    """Without files and diff there is a usage error, not an empty report."""
+    assert run("analyze").exit_code == 2

@@ -14,7 +14,7 @@ BOTH = pytest.mark.parametrize(("model", "vendor"), [("glm-4.5", GLM), ("claude-
 EARLY: dict[str, Scenario] = {
     "500": Scenario(status=500),
     "529": Scenario(status=529, body="html"),
-    "rate": Scenario(status=429, retry_after=34),
+    "rate": Scenario(status=429),
     "garbage": Scenario(garbage=True),
     "empty": Scenario(empty=True),
     "error in 200": Scenario(error_after_events=0),

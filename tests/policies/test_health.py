@@ -65,6 +65,11 @@ def test_rate_limit_rests_as_asked() -> None:
     assert tick(limited, now_s=7) == Breaker()
 
 
+def test_rate_limit_without_a_time_is_a_failure() -> None:
+    """A 429 that does not say how long counts like any other failure."""
+    assert after((0, "rate_limited"), (0, "rate_limited")).failures == 2
+
+
 @pytest.mark.parametrize("kind", [kind for kind, event in EVENTS.items() if event == "none"])
 def test_requests_own_faults_do_not_count(kind: OutcomeKind) -> None:
     """What is wrong with the request says nothing of the deployment."""

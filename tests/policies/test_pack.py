@@ -79,6 +79,17 @@ def test_everything() -> None:
 
 
 @pytest.mark.parametrize(
+    ("over", "enabled"),
+    [("", ("schema", "refusal")), ("enabled: []", ()), ("enabled: [truncation]", ("truncation",))],
+)
+def test_answer_checks(over: str, enabled: tuple[str, ...]) -> None:
+    """A pack's list of answer checks replaces an earlier one; saying nothing keeps it."""
+    under = SMALL_PACK + "answer_checks: {enabled: [schema, refusal]}\n"
+
+    assert make_policy(under, f"pack: over\nanswer_checks: {{{over}}}\n").answer_checks == enabled
+
+
+@pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
         ("pack: full", "pack: [full", 2, "not valid YAML"),
@@ -123,6 +134,18 @@ def test_everything() -> None:
         ),
         ("above: 0}", "over: 0}", 17, "has no setting `over`; did you mean `above`?"),
         ("not: {", "nicht: {", 17, "`$.triggers[0].when.all[1]` has no setting `nicht`; did you mean `not`?"),
+        (
+            "default_tier: premium",
+            "answer_checks: {enabled: [schema, trunction]}",
+            27,
+            "no answer check is called `trunction`; did you mean `truncation`?",
+        ),
+        (
+            "default_tier: premium",
+            "answer_checks: {enabled: [x]}",
+            27,
+            "no answer check is called `x`; choose of empty_or_looping, truncation",
+        ),
         ("0.4", "1.4", 21, "`1.4` is outside 0..1; give a share"),
         ("0.4", ".nan", 21, "`nan` is outside 0..1"),
         ("0.2", "-0.2", 22, "`-0.2` is outside 0..1"),

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from policies.plan import ACTIONS, advance
+from policies.plan import ACTIONS, advance, may_redo
 from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Retry, Start, Step
 
 A = Candidate(deployment="a", tier="premium", worst_case_nano=2)
@@ -36,7 +36,7 @@ def test_begins() -> None:
 @pytest.mark.parametrize("kind", get_args(OutcomeKind))
 def test_actions(kind: OutcomeKind) -> None:
     """Every kind of outcome leads where the table says."""
-    expected = {"deliver": "Deliver", "retry": "a", "next": "b", "stop": "GiveUp"}
+    expected = {"deliver": "Deliver", "retry": "a", "next": "b", "premium": "GiveUp", "stop": "GiveUp"}
 
     assert told(advance(PLAN, (ended(kind),))) == expected[ACTIONS[kind]]
 
@@ -73,6 +73,45 @@ def test_committed_stops(kind: OutcomeKind) -> None:
 def test_sequences(outcomes: list[Outcome], step: str) -> None:
     """Tries, waits and the deadline bound what is still done."""
     assert told(advance(PLAN, outcomes)) == step
+
+
+CHEAP_FIRST = Plan(
+    candidates=tuple(
+        Candidate(deployment=name, tier=tier, worst_case_nano=1)
+        for name, tier in (("c1", "base"), ("c2", "base"), ("p1", "premium"), ("p2", "premium"))
+    ),
+    retry=RETRY,
+)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "step"),
+    [
+        ([ended("check_failed", "c1")], "p1"),
+        ([ended("server_error", "c1")] * 2 + [ended("check_failed", "c2")], "p1"),
+        ([ended("check_failed", "c1"), ended("server_error", "p1")], "p1"),
+        ([ended("check_failed", "c1"), ended("auth_failed", "p1")], "p2"),
+        ([ended("check_failed", "c1"), ended("auth_failed", "p1"), ended("timeout", "p2")], "GiveUp"),
+        ([ended("rate_limited", "c2", after=1), ended("check_failed", "c1"), *[ended("budget", p) for p in ("p1", "p2")]], "GiveUp"),
+        ([ended("check_failed", "c1"), ended("bad_request", "p1")], "GiveUp"),
+        ([ended("check_failed", "c1", at=100)], "GiveUp"),
+        ([ended("check_failed", "c1"), ended("ok", "p1")], "Deliver"),
+    ],
+)  # fmt: skip
+def test_check_failed(outcomes: list[Outcome], step: str) -> None:
+    """A cheap answer that fails its checks is redone by premium only, under premium's own failure rules."""
+    assert told(advance(CHEAP_FIRST, outcomes)) == step
+
+
+@pytest.mark.parametrize(
+    ("tried", "candidate", "worth"),
+    [((), 0, True), (("c1",), 1, True), ((), 2, False), (("p1",), 0, True), (("p1", "p2"), 0, False)],
+)
+def test_may_redo(tried: tuple[str, ...], candidate: int, *, worth: bool) -> None:
+    """Only a base answer with a premium candidate left is worth checking."""
+    outcomes = [ended("auth_failed", deployment) for deployment in tried]
+
+    assert may_redo(CHEAP_FIRST, outcomes, CHEAP_FIRST.candidates[candidate]) is worth
 
 
 def test_gives_the_last() -> None:

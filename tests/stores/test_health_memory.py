@@ -27,6 +27,16 @@ def test_one_probe_at_a_time() -> None:
     assert memory.view(11.0) == {"glm": "open"}
 
 
+def test_looking_does_not_forgive() -> None:
+    """Failures go on counting however often the health is looked at in between."""
+    memory = HealthMemory(BreakerRule(failures=3))
+    for _ in range(3):
+        memory.note(BAD, 1.0)
+        seen = memory.view(1.0)
+
+    assert seen == {"glm": "open"}
+
+
 def test_lost_probe_is_replaced() -> None:
     """A probe that never reports back does not block the deployment for ever."""
     memory = opened()

@@ -73,7 +73,7 @@ _SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_SCHEMAS, _VALUES)
 def test_agrees_with_the_reference(schema: Json, value: Json) -> None:
     """Over the keywords it knows, the verdict is the reference implementation's."""

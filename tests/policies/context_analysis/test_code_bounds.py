@@ -20,7 +20,7 @@ _PIECES = st.sampled_from(
 _TEXTS = st.one_of(st.text(max_size=200), st.lists(_PIECES, max_size=60).map("".join))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_TEXTS, _TAGS)
 def test_analysis_is_total(text: str, tag: str | None) -> None:
     """Any text in any language gives a report, and the same one twice."""
@@ -46,21 +46,21 @@ _HOSTILE = {
     "endless code line": "if (a) { b(); } " * 600_000,
     "lines without end": "if (a) { b(); }\n" * 600_000,
     "noughts": "\0" * 1_000_000,
-    "open comments": "/*\n" * 300_000,
-    "open strings": '"\\\n' * 300_000,
-    "deep brackets": "{\n" * 300_000,
-    "question marks": "<?\n" * 300_000,
+    "open comments": "/*\n" * 100_000,
+    "open strings": '"\\\n' * 100_000,
+    "deep brackets": "{\n" * 100_000,
+    "question marks": "<?\n" * 100_000,
     "classes in classes": "class a{\n" * 100_000,
     "functions in functions": "function f(){\n" * 100_000,
-    "open templates": "`${\n" * 300_000,
-    "surrogates": "\ud800\n" * 300_000,
+    "open templates": "`${\n" * 100_000,
+    "surrogates": "\ud800\n" * 100_000,
     "hunks": "@@ -1 +1 @@\n-a\n+b\n" * 100_000,
     "files": "--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b\n" * 50_000,
     "headings": "@@ -1 +1 @@ " + "(" * 100_000 + "\n",
 }
 
 
-@pytest.mark.parametrize("tag", ["python", "js", "java", None])
+@pytest.mark.parametrize("tag", ["python", "js", None])
 @pytest.mark.parametrize("name", _HOSTILE)
 def test_hostile_code_is_bounded(name: str, tag: str | None, rules: Rules) -> None:
     """Megabytes of hostile code take a bounded time of processing."""

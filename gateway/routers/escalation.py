@@ -1,0 +1,79 @@
+"""Judging and analysing a task without serving it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+
+from gateway.errors import InvalidRequest
+from gateway.explain import Explanation, explain
+from gateway.http_values import answer, misfit
+from gateway.intake import read_body
+from gateway.judging import Judge
+from gateway.keyring import Caller
+from gateway.policy_source import load_impact_rules
+from gateway.tasks import Analysis, Task, analyze_task, judge_task, task_ask
+from gateway.wiring import WIRING, Guarded
+from policies.verdicts import Decision
+
+
+class Detected(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be decided, in words and in full."""
+
+    explanation: Explanation
+    ask: str
+    decision: Decision
+
+
+async def detect(request: web.Request, caller: Caller) -> web.Response:
+    """Return triggers, spans and the decision a task would meet; nothing is sent, held or booked."""
+    judged = judge_task(await _task(request), _judge(request, caller))
+    decision = judged.decision
+    found = Detected(explanation=explain(decision), ask=judged.features.ask.text, decision=decision)
+    return answer(found)
+
+
+async def analyze(request: web.Request, caller: Caller) -> web.Response:
+    """Return what a task's code measures, and its business impact and risk."""
+    task = await _task(request)
+    ask = task_ask(task, _judge(request, caller))
+    return answer(await asyncio.to_thread(analyze_task, task, ask, load_impact_rules()))
+
+
+async def _task(request: web.Request) -> Task:
+    try:
+        return msgspec.json.decode(await read_body(request), type=Task)
+    except msgspec.ValidationError as error:
+        raise misfit(error, Task) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the request body is not JSON: {str(error)[:200]}") from None
+
+
+def _judge(request: web.Request, caller: Caller) -> Judge:
+    wiring, principal = request.app[WIRING], caller.principal
+    policy = wiring.policies.for_team(principal.team_name)
+    return Judge(policy, now=wiring.clock.now(), principal=principal)
+
+
+ROUTES = (
+    Guarded(
+        method="POST",
+        path="/v1/escalation/detect",
+        handler=detect,
+        scope="inference",
+        summary="Where a task would go and why: triggers, spans, prices; without any effect.",
+        body=Task,
+        answer=Detected,
+    ),
+    Guarded(
+        method="POST",
+        path="/v1/escalation/analyze",
+        handler=analyze,
+        scope="inference",
+        summary="What a task's code measures, and its business impact and risk.",
+        body=Task,
+        answer=Analysis,
+    ),
+)
