@@ -88,7 +88,7 @@ class _Run:
     withheld: Delivery | None = None
     """The base answer that failed its checks."""
     error: GatewayError | None = None
-    """The newest refusal of our own (budget, unsupported), reported if nothing else works."""
+    """The first refusal of our own (budget, unsupported), reported if nothing else works."""
 
 
 class Dispatcher:
@@ -135,7 +135,7 @@ class Dispatcher:
             sendable = self._prepare(run.exchange, candidate)
             await run.account.cover(candidate)
         except (BudgetExceeded, Unsupported) as error:
-            run.error = error
+            run.error = run.error or error  # the first candidate is the one the caller would have got
             kind: OutcomeKind = "budget" if isinstance(error, BudgetExceeded) else "unsupported"
             self._outcome(run, candidate, Fault(kind=kind, message=error.message))
             return None

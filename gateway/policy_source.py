@@ -69,16 +69,18 @@ class PolicySource:
 
     def reload(self) -> bool:
         """Take changed files; keep the last good policies and say why when they cannot be taken."""
-        stamps = self._read_stamps()
-        if stamps == self._stamps:
-            return False
-        self._stamps = stamps
         log = structlog.get_logger("gateway")
         try:
+            stamps = self._read_stamps()
+            if stamps == self._stamps:
+                return False
+            self._stamps = stamps
             self._current = load_policies(self._configuration, self._reach.fleet)
-        except ConfigError as error:
-            self.last_error = error.message
-            log.warning("policy_reload_refused", reason=error.message, kept_revision=self.revision)
+        except (ConfigError, OSError) as error:
+            reason = error.message if isinstance(error, ConfigError) else str(error)
+            if reason != self.last_error:
+                log.warning("policy_reload_refused", reason=reason, kept_revision=self.revision)
+            self.last_error = reason
             return False
         self.last_error = None
         log.info("policy_reloaded", revision=self.revision)
@@ -105,25 +107,24 @@ def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
     library = load_library()
     settings = configuration.settings
     common = [resolve_pack(name, configuration.folder) for name in settings.policy.packs]
-    organisation = _compile(common, library, fleet)
-    for path in common:
-        _run_tests(path, organisation)
-    teams = {
-        team.name: _compile(
-            [*common, *(resolve_pack(name, configuration.folder) for name in team.packs)], library, fleet
-        )
-        for team in settings.teams
-        if team.packs
-    }
+    teams: dict[str, Policy] = {}
     for team in settings.teams:
-        for name in team.packs:
-            _run_tests(resolve_pack(name, configuration.folder), teams[team.name])
-    return Policies(organisation=organisation, teams=teams)
+        own = [resolve_pack(name, configuration.folder) for name in team.packs]
+        if own:
+            teams[team.name] = _compile_tested([*common, *own], library, fleet, tested_from=len(common))
+    return Policies(organisation=_compile_tested(common, library, fleet), teams=teams)
 
 
 def compile_packs(paths: Sequence[Path], fleet: Fleet) -> Policy:
-    """Return the policy of the given pack files alone; raise ConfigError."""
+    """Return the policy of the given pack files, each laid over those before it; raise ConfigError."""
     return _compile(list(paths), load_library(), fleet)
+
+
+def pack_stack(pack: Path, configuration: Configuration) -> list[Path]:
+    """Return a pack with what lies below it: the configured packs before it, all of them for a new one."""
+    common = [resolve_pack(name, configuration.folder) for name in configuration.settings.policy.packs]
+    below = common[: common.index(pack)] if pack in common else common
+    return [*below, pack]
 
 
 def load_library() -> Library:
@@ -170,8 +171,8 @@ def resolve_pack(name: str, folder: Path) -> Path:
     path = folder / name
     if path.is_file():
         return path
-    built_in = PACKS / f"{Path(name).stem}.yaml"
-    if built_in.is_file():
+    built_in = PACKS / Path(name).with_suffix(".yaml").name
+    if built_in.is_file() and Path(name).parent in {Path(), Path("policies/packs")}:
         return built_in
     raise ConfigError(f"there is no pack `{name}`, neither in `{folder}` nor built in ({_built_in_names()})")
 
@@ -200,6 +201,17 @@ def read_pack(path: Path) -> PackText:
         return PackText(str(path), raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text; save it as UTF-8", path=str(path)) from None
+
+
+def _compile_tested(paths: list[Path], library: Library, fleet: Fleet, *, tested_from: int = 0) -> Policy:
+    """Compile a stack and run the tests of the user's own packs, each on the stack up to it.
+
+    Built-in packs were tested before they were shipped, and must not forbid what is laid over them.
+    """
+    for end in range(tested_from + 1, len(paths) + 1):
+        if paths[end - 1].parent != PACKS and test_file(paths[end - 1]).exists():
+            _run_tests(paths[end - 1], _compile(paths[:end], library, fleet))
+    return _compile(paths, library, fleet)
 
 
 def _compile(paths: list[Path], library: Library, fleet: Fleet) -> Policy:

@@ -43,14 +43,15 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
 class RoiLine(msgspec.Struct, frozen=True, kw_only=True):
     """What one group saved against its declared baseline; signed, never clamped.
 
-    `cost_usd` covers exactly the requests whose baseline is priced, so that like is compared with like;
-    `coverage` is their share of all requests.
+    `cost_usd` is all of the cost. `compared_cost_usd` is the part whose baseline is priced, so that savings
+    compare like with like; `coverage` is the share of requests in it.
     """
 
     group: dict[str, str]
     requests: int
     premium_share: float | None
     cost_usd: str
+    compared_cost_usd: str
     baseline_usd: str
     savings_usd: str
     savings_share: float | None
@@ -202,7 +203,8 @@ def _roi_line(line: ReportLine) -> RoiLine:
         group=line.group,
         requests=line.requests,
         premium_share=_share(line.premium_requests, line.requests),
-        cost_usd=_money(line.compared_cost_nano),
+        cost_usd=_money(line.cost_nano),
+        compared_cost_usd=_money(line.compared_cost_nano),
         baseline_usd=_money(line.baseline_nano),
         savings_usd=_money(savings),
         savings_share=_share(savings, line.baseline_nano),

@@ -11,6 +11,7 @@ from policies.facts import Features, Session, Snapshot, Tier
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.verdicts import Decision, Finding, Ground, Signal
 
+_CLAUSE_CHARS = 120
 _TIER_ORDER: Mapping[Tier, int] = {"base": 0, "premium": 1}
 
 
@@ -160,5 +161,9 @@ def _sticks(session: Session | None, turns: int) -> bool:
 
 
 def ascii_clause(text: str) -> str:
-    """Return at most 80 printable ASCII characters of `text`, fit for a header."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:80])
+    """Return at most 120 printable ASCII characters of `text`, cut at a word, fit for a header."""
+    plain = "".join(c if " " <= c <= "~" else "?" for c in text[: _CLAUSE_CHARS + 1])
+    if len(plain) <= _CLAUSE_CHARS:
+        return plain
+    cut = plain[: _CLAUSE_CHARS - len("...")]
+    return (cut.rpartition(" ")[0] or cut) + "..."

@@ -78,6 +78,7 @@ def test_savings_are_signed_and_exact() -> None:
     report = build_report("roi", query(group_by="team"), [LINE], LINE)
 
     assert report.total.savings_usd == "-0.234567890"
+    assert (report.total.cost_usd, report.total.compared_cost_usd) == ("1.234567891", "1.234567890")
     assert report.total.coverage == 0.75
 
 

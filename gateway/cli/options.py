@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+import msgspec
 
 from gateway.clock import SystemClock
 from gateway.config_file import Configuration, default_configuration, load_configuration
 from gateway.errors import GatewayError
 from gateway.stores.base import Directory
+from policies.yaml_lines import DocumentError
 
 if TYPE_CHECKING:  # SQL is imported when the books are opened
     from gateway.stores.sql_books import SqlBooks
@@ -53,6 +55,8 @@ def or_fail(action: Callable[[], _T]) -> _T:
         return action()
     except GatewayError as error:
         raise click.ClickException(error.message) from None
+    except (DocumentError, msgspec.ValidationError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def with_books(configuration: Configuration, use: Callable[[SqlBooks, Directory], Awaitable[_T]]) -> _T:

@@ -14,7 +14,10 @@ from gateway.reports import parse_query
 @click.command("replay")
 @config_option
 @click.option(
-    "--pack", "packs", multiple=True, help="Judge under these packs instead of the configured ones."
+    "--pack",
+    "packs",
+    multiple=True,
+    help="Judge under these packs, in this order, instead of the configured ones.",
 )
 @click.option("--since", default=None, help="Day or instant; default 30 days ago.")
 @click.option("--until", default=None, help="Day (included) or instant (excluded); default now.")

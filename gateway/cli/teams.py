@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from gateway.administration import parse_usd
-from gateway.cli.options import config_option, open_configuration, with_books
+from gateway.cli.options import config_option, open_configuration, or_fail, with_books
 from gateway.stores.base import BudgetSpec, Directory, Period, TeamChange, TeamRow, TeamSpec
 from gateway.wire.invalid_body import invalid_body
 
@@ -47,7 +47,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     """Create the team NAME."""
     configuration = open_configuration(config, need_secrets=False)
     fields = {"name": name, "rewrite": rewrite, "baseline": baseline, "time_zone": time_zone}
-    spec = msgspec.convert(fields, TeamSpec)
+    spec = or_fail(lambda: msgspec.convert(fields, TeamSpec))
 
     async def run(_books: object, directory: Directory) -> TeamRow:
         limit = None if budget_usd is None else parse_usd(budget_usd)

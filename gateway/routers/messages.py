@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from aiohttp import web
 
 from gateway.intake import read_body
@@ -20,8 +19,8 @@ async def create(request: web.Request, caller: Caller) -> web.StreamResponse:
 async def count_tokens(request: web.Request, _caller: Caller) -> web.Response:
     """Return an upper bound of a message's input tokens; nothing is sent to a vendor."""
     codec = request.app[WIRING].codecs["messages"]
-    count = count_body(codec.parse_request(await read_body(request)))
-    return web.Response(body=msgspec.json.encode({"input_tokens": count}), content_type="application/json")
+    body = count_body(codec.parse_request(await read_body(request)))
+    return web.Response(body=body, content_type="application/json")
 
 
 ROUTES = (

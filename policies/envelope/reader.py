@@ -199,10 +199,17 @@ def _clipped(text: str, size: int) -> str:
     return text if len(text) <= size else f"{text[: size * 3 // 4]}\n{text[-(size // 4) :]}"
 
 
+_DISGUISES = {0x00AD: None, 0x2060: None, 0xFEFF: None, 0x3000: " "}
+_DISGUISES |= dict.fromkeys(range(0x200B, 0x2010))
+_DISGUISES |= {wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}
+"""Characters that look like nothing or like an ASCII one: a word is the same word with and without them."""
+
+
 def _encodable(text: str) -> str:
-    """Return the text with `?` for lone surrogates, so that everything downstream can encode it."""
+    """Return the text without disguises and with `?` for lone surrogates, fit for whoever reads it next."""
     if text.isascii():
         return text
+    text = text.translate(_DISGUISES)
     try:
         text.encode()
     except UnicodeEncodeError:

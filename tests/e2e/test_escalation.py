@@ -64,3 +64,12 @@ async def test_bad_tasks(gateway: Running, key: str, task: object, param: str | 
         error = found["error"]
         assert isinstance(error, dict)
         assert (status, error["param"]) == (400, param)
+
+
+async def test_counts_tokens_as_a_number(gateway: Running, key: str) -> None:
+    """Anthropic clients are told how many tokens a message has, at most."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "How many tokens is this?"}]}
+    status, _, raw = await gateway.post(key, body, path="/v1/messages/count_tokens")
+
+    assert status == 200
+    assert 6 <= json.loads(raw)["input_tokens"] <= 30

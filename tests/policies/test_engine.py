@@ -268,10 +268,18 @@ def test_located_on_demand() -> None:
 
 @pytest.mark.parametrize(
     ("text", "clause"),
-    [("plain", "plain"), ("a\r\nb\tc", "a??b?c"), ("größe", "gr??e"), ("x" * 99, "x" * 80), ("~ !", "~ !")],
+    [
+        ("plain", "plain"),
+        ("a\r\nb\tc", "a??b?c"),
+        ("größe", "gr??e"),
+        ("x" * 120, "x" * 120),
+        ("x" * 121, "x" * 117 + "..."),
+        ("signal 0.73 >= 0.25 " * 9, "signal 0.73 >= 0.25 " * 5 + "signal 0.73 >=..."),
+        ("~ !", "~ !"),
+    ],
 )
 def test_ascii_clause(text: str, clause: str) -> None:
-    """A clause fits a header: printable ASCII, at most 80 characters."""
+    """A clause fits a header: printable ASCII, at most 120 characters, never half a number."""
     assert ascii_clause(text) == clause
 
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.config_file import Configuration, load_configuration
+from gateway.errors import ConfigError
+from gateway.policy_source import PolicySource, load_policies, load_reach, resolve_pack
+
+CONFIG = """\
+model_list:
+  - {model_name: glm-4.5, litellm_params: {model: zai/glm-4.5}}
+  - {model_name: opus, litellm_params: {model: anthropic/claude-opus-4-1}}
+tiers: {base: [glm-4.5], premium: [opus]}
+policy: {packs: [default, mine.yaml]}
+teams: [{name: red, packs: [frugal]}]
+"""
+PACK = "pack: mine\neconomy: {threshold: 0.5}\n"
+STRICTER = """\
+pack: mine
+triggers:
+  - {id: everything, kind: k, reason: r, floor: premium, when: {signal: structure.ask_words, at_least: 0}}
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    """Return a configuration with a pack of its own."""
+    (tmp_path / "mine.yaml").write_text(PACK, encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    return load_configuration(tmp_path / "config.yaml")
+
+
+def edit(configuration: Configuration, text: str) -> None:
+    """Write the pack anew, with a time that tells it from the last."""
+    path = configuration.folder / "mine.yaml"
+    seen = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, ns=(seen + 10**9, seen + 10**9))
+
+
+def test_good_edit_is_taken(configuration: Configuration) -> None:
+    """A changed pack rules from the next look on."""
+    source = PolicySource(configuration, load_reach(configuration))
+    before = source.revision
+    edit(configuration, PACK.replace("0.5", "0.4"))
+
+    assert source.reload()
+    assert source.revision != before
+
+
+@pytest.mark.parametrize("broken", ["pack: [", "pack: mine\nthresold: 1\n", "pack: mine\n\0"])
+def test_bad_edit_keeps_the_last_good(configuration: Configuration, broken: str) -> None:
+    """A pack that cannot be used changes nothing, and its mending is noticed."""
+    source = PolicySource(configuration, load_reach(configuration))
+    before = source.revision
+    edit(configuration, broken)
+    assert not source.reload()
+    assert (source.revision, bool(source.last_error)) == (before, True)
+
+    edit(configuration, PACK + "sticky_turns: 3\n")
+    assert source.reload()
+    assert source.last_error is None
+
+
+def test_missing_file_is_survived(configuration: Configuration) -> None:
+    """A pack that is gone for a moment, as editors and mounts do it, does not end the watching."""
+    source = PolicySource(configuration, load_reach(configuration))
+    (configuration.folder / "mine.yaml").unlink()
+    assert not source.reload()
+    assert "mine.yaml" in str(source.last_error)
+
+    edit(configuration, PACK + "sticky_turns: 3\n")
+    assert source.reload()
+
+
+def test_stricter_pack_may_disagree_with_tests_below(configuration: Configuration) -> None:
+    """The tests of a pack speak of the stack up to it, not of what its users lay over it."""
+    edit(configuration, STRICTER)
+
+    load_policies(configuration, load_reach(configuration).fleet)
+
+
+def test_team_packs_lie_on_top(configuration: Configuration) -> None:
+    """A team's own pack overrules the organisation's for that team alone."""
+    policies = load_policies(configuration, load_reach(configuration).fleet)
+
+    assert not policies.for_team("red").economy.enabled
+    assert policies.for_team("blue").economy.enabled
+
+
+@pytest.mark.parametrize("name", ["default", "default.yaml", "policies/packs/default.yaml"])
+def test_built_in_names(name: str, tmp_path: Path) -> None:
+    """Built-in packs go by their name or by the path they have in the sources."""
+    assert resolve_pack(name, tmp_path).name == "default.yaml"
+
+
+def test_missing_path_is_no_built_in(tmp_path: Path) -> None:
+    """A file of one's own that is gone is not replaced by a built-in pack of the same name."""
+    with pytest.raises(ConfigError, match=r"there is no pack `ops/frugal.yaml`"):
+        resolve_pack("ops/frugal.yaml", tmp_path)
