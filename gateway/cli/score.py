@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -91,7 +92,8 @@ def command(*, config: Path | None) -> None:
             ask=judged.features.ask.text,
             decide_us=round(spent_us, 1),
         )
-        out.write(msgspec.json.encode(scored) + b"\n")
+        # ASCII, because an ask may hold line ends of Unicode's own, and many readers split at those too.
+        out.write(json.dumps(msgspec.structs.asdict(scored)).encode() + b"\n")
     out.flush()
 
 

@@ -97,6 +97,16 @@ def test_score_keeps_order_and_count(run: Run) -> None:
     assert set(scored[0]["signals"]) >= {"security", "hard", "routine"}
 
 
+def test_score_is_one_ascii_line_an_item(run: Run) -> None:
+    """Line ends that only Unicode knows do not break an item's line in two."""
+    result = run("score", stdin=json.dumps({"id": "a", "text": "one\u2028two\u0085three\u2029vier\fä"}))
+
+    lines = result.stdout.splitlines()
+    assert len(lines) == 1
+    assert lines[0].isascii()
+    assert "vier" in json.loads(lines[0])["ask"]
+
+
 def test_empty_report_has_totals(run: Run) -> None:
     """A gateway nobody used reports zeros, not an error."""
     report = json.loads(run("report", "costs", "--format", "json").stdout)
