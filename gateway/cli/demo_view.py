@@ -63,12 +63,16 @@ class DemoView:
         self._saved += _decimal(shown.savings_usd)
         style = _STYLES.get(shown.tier, "")
         again = f" after {shown.attempts - 1} failed" if shown.attempts > 1 else ""
-        self._progress.print(
+        self._line(
             f"[{style}]{shown.tier:8}[/{style}] {shown.model:16} {shown.prompt.mode:6} "
             f"${_decimal(shown.cost_usd):.6f}  "
-            f"[dim]{shown.prompt.team}:[/dim] {escape(shown.prompt.text[:60])}"
+            f"[dim]{shown.prompt.team}:[/dim] {escape(shown.prompt.text)}"
         )
-        self._progress.print(f"         [dim]{escape((shown.error or shown.reason)[:110])}{again}[/dim]")
+        self._line(f"         [dim]{escape(shown.error or shown.reason)}{again}[/dim]")
+
+    def _line(self, text: str) -> None:
+        """Print one line, cut at the edge of the screen."""
+        self._progress.console.print(text, no_wrap=True, overflow="ellipsis", highlight=False)
 
     async def report(self, base_url: str, key: str, kind: Kind) -> None:
         """Fetch a report over the API and print it."""
