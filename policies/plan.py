@@ -70,9 +70,18 @@ def _again(plan: Plan, outcomes: Sequence[Outcome]) -> Start | None:
 
 
 def _next(plan: Plan, outcomes: Sequence[Outcome]) -> Start | None:
-    """Return the first candidate not yet tried."""
+    """Return the first candidate not yet tried; past a budget's refusal only one that asks for less."""
     tried = {outcome.deployment for outcome in outcomes}
-    fresh = next((c for c in plan.candidates if c.deployment not in tried), None)
+    refused = {outcome.deployment for outcome in outcomes if outcome.kind == "budget"}
+    room = min((c.worst_case_nano for c in plan.candidates if c.deployment in refused), default=None)
+    fresh = next(
+        (
+            c
+            for c in plan.candidates
+            if c.deployment not in tried and (room is None or c.worst_case_nano < room)
+        ),
+        None,
+    )
     return None if fresh is None else _start(plan, outcomes[-1], fresh, 0.0)
 
 

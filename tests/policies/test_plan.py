@@ -170,3 +170,15 @@ def test_many_attempts() -> None:
 def test_delivers_once_good() -> None:
     """A good attempt is delivered even when it ended after the deadline."""
     assert advance(PLAN, (ended("ok", at=1e9),)) == Deliver()
+
+
+@pytest.mark.parametrize(("order", "step"), [((A, B), "Start b"), ((B, A), "GiveUp")])
+def test_budget_never_leads_upwards(order: tuple[Candidate, ...], step: str) -> None:
+    """What does not fit is tried again cheaper, never dearer."""
+    plan = Plan(candidates=order, retry=RETRY)
+
+    taken = advance(plan, [Outcome(deployment=order[0].deployment, kind="budget")])
+
+    assert (
+        f"Start {taken.candidate.deployment}" if isinstance(taken, Start) else type(taken).__name__
+    ) == step
