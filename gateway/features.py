@@ -135,8 +135,13 @@ def declared_context(request: ChatRequest, headers: Mapping[str, str]) -> Declar
             raise InvalidRequest(message, param=METADATA_HEADER) from None
     if not declared:
         return _UNDECLARED
-    known = {name: declared[name][:128] for name in _DECLARED if name in declared}
-    tags = sorted((k[:64], v[:128]) for k, v in declared.items() if k not in _DECLARED)[:16]
+    return read_declared(declared)
+
+
+def read_declared(values: Mapping[str, str]) -> Declared:
+    """Return declarations as they are used: known ones by name, at most 16 others as tags, cut to size."""
+    known = {name: values[name][:128] for name in _DECLARED if name in values}
+    tags = sorted((k[:64], v[:128]) for k, v in values.items() if k not in _DECLARED)[:16]
     return Declared(tags=tuple(tags), **known)
 
 

@@ -70,11 +70,11 @@ class PolicySource:
     def reload(self) -> bool:
         """Take changed files; keep the last good policies and say why when they cannot be taken."""
         log = structlog.get_logger("gateway")
+        before, self._stamps = self._stamps, ()  # files that cannot be looked at count as changed
         try:
-            stamps = self._read_stamps()
-            if stamps == self._stamps:
+            self._stamps = self._read_stamps()
+            if self._stamps == before:
                 return False
-            self._stamps = stamps
             self._current = load_policies(self._configuration, self._reach.fleet)
         except (ConfigError, OSError) as error:
             reason = error.message if isinstance(error, ConfigError) else str(error)

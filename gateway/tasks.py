@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.errors import InvalidRequest
+from gateway.features import read_declared
 from gateway.judging import Judge, Judged
 from policies.context_analysis import (
     ContextReport,
@@ -20,11 +21,10 @@ from policies.context_analysis import (
     assess_risk,
     snippets_in,
 )
-from policies.facts import Ask, Declared
+from policies.facts import Ask
 
 Priority = Literal["low", "normal", "high", "critical"]
 Path = Annotated[str, Meta(min_length=1, max_length=512)]
-_DECLARED = ("service", "environment", "data_class", "impact")
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,19 +71,13 @@ def analyze_task(task: Task, ask: Ask, rules: Rules) -> Analysis:
         *([Snippet(text=task.diff, tag="diff")] if task.diff else []),
     ]
     report = analyze_code(snippets, rules=rules)
-    declared, paths = _declared(task), tuple(task.files)
+    declared, paths = read_declared(task.metadata), tuple(task.files)
     words = task.description or ask.text
     return Analysis(
         context=report,
         impact=assess_impact(rules, declared=declared, report=report, paths=paths, description=words),
         risk=assess_risk(rules, report, declared=declared, paths=paths, description=words),
     )
-
-
-def _declared(task: Task) -> Declared:
-    known = {name: task.metadata[name][:128] for name in _DECLARED if name in task.metadata}
-    tags = sorted((k[:64], v[:128]) for k, v in task.metadata.items() if k not in _DECLARED)[:16]
-    return Declared(tags=tuple(tags), **known)
 
 
 def _fenced(task: Task) -> tuple[str, ...]:

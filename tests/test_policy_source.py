@@ -76,6 +76,18 @@ def test_missing_file_is_survived(configuration: Configuration) -> None:
     assert source.reload()
 
 
+def test_file_that_comes_back_is_taken(configuration: Configuration) -> None:
+    """A pack that was away and comes back as it was leaves no complaint behind."""
+    source = PolicySource(configuration, load_reach(configuration))
+    pack = configuration.folder / "mine.yaml"
+    away = pack.rename(pack.with_suffix(".away"))
+    assert not source.reload()
+    away.rename(pack)
+
+    assert source.reload()
+    assert source.last_error is None
+
+
 def test_stricter_pack_may_disagree_with_tests_below(configuration: Configuration) -> None:
     """The tests of a pack speak of the stack up to it, not of what its users lay over it."""
     edit(configuration, STRICTER)
