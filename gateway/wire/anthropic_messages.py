@@ -12,11 +12,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import GatewayError
 from gateway.exchange import ChatRequest
 from gateway.wire.anthropic_turns import has_images, read_system, read_turns
-from gateway.wire.anthropic_types import ABSENT, UNREADABLE, present
-from gateway.wire.invalid_body import invalid_body
+from gateway.wire.anthropic_types import ABSENT, present
+from gateway.wire.invalid_body import decode_body
 from gateway.wire.sse import encode_event
 from policies.facts import Dialect, Turn
 
@@ -61,7 +61,7 @@ class AnthropicMessages:
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        view = _decode_request(raw)
+        view = decode_body(raw, _REQUEST)
         messages = tuple(view.messages)
         user = view.metadata.user_id if view.metadata else None
         return ChatRequest(
@@ -102,17 +102,6 @@ class AnthropicMessages:
     def error_event(self, error: GatewayError, request_id: str) -> bytes:
         """Return the `error` event that ends a stream; nothing follows it."""
         return encode_event(self.error_body(error, request_id), name="error")
-
-
-def _decode_request(raw: bytes) -> _Request:
-    try:
-        if not raw.isascii():
-            raw.decode()
-        return _REQUEST.decode(raw)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the request body is not UTF-8 at byte {error.start}") from None
-    except UNREADABLE as error:
-        raise invalid_body(error) from None
 
 
 def _demands_schema(view: _Request) -> bool:

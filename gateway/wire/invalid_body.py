@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
+
+import msgspec
 
 from gateway.errors import InvalidRequest
+from gateway.wire.anthropic_types import UNREADABLE
+
+Shape = TypeVar("Shape")
 
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _MISSING = re.compile("missing required field `(.+?)`")
+
+
+def decode_body(raw: bytes, decoder: msgspec.json.Decoder[Shape]) -> Shape:
+    """Return a client's body as the decoder's shape; raise InvalidRequest naming the first fault.
+
+    Every byte is checked to be UTF-8, also those in parts that are kept undecoded.
+    """
+    try:
+        if not raw.isascii():
+            raw.decode()
+        return decoder.decode(raw)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the request body is not UTF-8 at byte {error.start}") from None
+    except UNREADABLE as error:
+        raise invalid_body(error) from None
 
 
 def invalid_body(error: Exception) -> InvalidRequest:

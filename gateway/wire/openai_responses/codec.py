@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from gateway.errors import BudgetExceeded, ContextTooLong, GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.anthropic_types import ABSENT, UNREADABLE, present
-from gateway.wire.invalid_body import invalid_body
+from gateway.wire.invalid_body import decode_body
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_responses.body import TextOptions
 from gateway.wire.openai_responses.turns import read_turn, show_image
@@ -67,7 +67,7 @@ class OpenAIResponses:
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        view = _decode(raw)
+        view = decode_body(raw, _REQUEST)
         _refuse_state(view)
         items = _items(view.input)
         for at, item in enumerate(items):
@@ -133,17 +133,6 @@ class OpenAIResponses:
         return encode_event(msgspec.json.encode(failure), name="error") + encode_event(
             msgspec.json.encode(failed), name="response.failed"
         )
-
-
-def _decode(raw: bytes) -> _Request:
-    try:
-        if not raw.isascii():
-            raw.decode()
-        return _REQUEST.decode(raw)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the request body is not UTF-8 at byte {error.start}") from None
-    except UNREADABLE as error:
-        raise invalid_body(error) from None
 
 
 def _refuse_state(view: _Request) -> None:
