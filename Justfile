@@ -28,7 +28,7 @@ docs:
 # Renew the lock files (versions and hashes only)
 lock:
     .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
-    .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra train --group dev -o requirements-dev.lock
+    .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra train --extra parquet --group dev -o requirements-dev.lock
 
 # Measure how much of the pure set its tests reach (PyYAML first: coverage would load it twice)
 coverage:
