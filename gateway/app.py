@@ -13,7 +13,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
 from gateway.exchange import Exchange, Upstream
-from gateway.fleet import LITELLM, Reach
+from gateway.fleet import LITELLM, LITELLM_EMBEDDINGS, Reach
 from gateway.keyring import KeyRing
 from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
@@ -104,10 +104,11 @@ def _upstreams(reach: Reach) -> dict[str, Upstream]:
     """Return the transports the deployments need; litellm is imported only where one needs it."""
     upstreams: dict[str, Upstream] = {"http": HttpPool()}
     transports = {e.transport for by_dialect in reach.endpoints.values() for e in by_dialect.values()}
-    if LITELLM in transports:
+    if not transports.isdisjoint({LITELLM, LITELLM_EMBEDDINGS}):
         from gateway.upstreams.litellm import LitellmUpstream
 
-        upstreams[LITELLM] = LitellmUpstream()
+        upstreams[LITELLM] = LitellmUpstream("acompletion")
+        upstreams[LITELLM_EMBEDDINGS] = LitellmUpstream("aembedding")
     return upstreams
 
 

@@ -32,7 +32,7 @@ UNSUPPORTED: Mapping[str, frozenset[str]] = {
     ),
     "model_info": frozenset(
         """access_groups db_model health_check_model input_cost_per_second litellm_provider
-        max_tokens mode output_cost_per_second supports_parallel_function_calling
+        max_tokens output_cost_per_second supports_parallel_function_calling
         supports_prompt_caching supports_reasoning supports_response_schema
         supports_system_messages supports_tool_choice tags version""".split()
     ),

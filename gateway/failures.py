@@ -82,6 +82,8 @@ def denial_error(denial: Denial) -> GatewayError:
         return ContextTooLong(denial.reason, param="messages")
     if denial.code == "unsupported":
         return Unsupported(denial.reason, param="messages")
+    if denial.code == "wrong_endpoint":
+        return Unsupported(denial.reason, param="model")
     if denial.code == "policy_denied":
         return PolicyDenied(denial.reason)
     if denial.code == "rate_limited":

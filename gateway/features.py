@@ -109,6 +109,8 @@ def bound_tokens(request: ChatRequest) -> int:
     character outside ASCII is at most two tokens to its two to four bytes. Image bytes are not text.
     """
     raw = request.raw
+    if request.dialect == "embeddings":  # its texts may come as token numbers, one to a comma
+        return max(_bound(raw, len(raw)), raw.count(b",") + 1)
     size, images = len(raw), 0
     if request.has_images:
         images, image_bytes = _inline_images(raw)

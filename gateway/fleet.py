@@ -20,7 +20,9 @@ from policies.yaml_lines import nearest
 
 LITELLM = "litellm"
 """Transport of a deployment whose provider only the library knows."""
+LITELLM_EMBEDDINGS = "litellm_embeddings"
 _MILLION = Decimal(1_000_000)
+_NOTHING = Decimal(0)
 _LONG_AGO = date(2000, 1, 1)
 
 
@@ -29,7 +31,7 @@ class Endpoint:
     """Where and how one dialect of a deployment is reached."""
 
     transport: str
-    """`http` or `litellm`."""
+    """`http`, `litellm` or `litellm_embeddings`."""
     url: str
     headers: Mapping[str, str] = field(repr=False)
     timeouts: Timeouts = Timeouts()
@@ -68,7 +70,7 @@ def build_reach(settings: Settings, prices: PriceTable) -> Reach:
             deadline_s=settings.router_settings.timeout,
         ),
     )
-    endpoints = {i: dict(_endpoints(entry, settings)) for i, entry in entries.items()}
+    endpoints = {i: dict(_endpoints(entry, deployments[i], settings)) for i, entry in entries.items()}
     return Reach(fleet=fleet, endpoints=endpoints)
 
 
@@ -92,8 +94,9 @@ def _ids(entries: list[ModelEntry]) -> list[str]:
 def _deployment(deployment_id: str, entry: ModelEntry, prices: PriceTable) -> Deployment:
     provider, model = split_model(entry.litellm_params.model)
     native = PROVIDERS.get(provider)
-    dialects: list[Dialect] = [native.dialect if native else "chat"]
-    if entry.model_info.anthropic_api_base and "messages" not in dialects:
+    card = _card(entry, prices)
+    dialects: list[Dialect] = ["embeddings" if card.embeds else native.dialect if native else "chat"]
+    if entry.model_info.anthropic_api_base and dialects == ["chat"]:
         dialects.append("messages")
     return Deployment(
         id=deployment_id,
@@ -101,7 +104,7 @@ def _deployment(deployment_id: str, entry: ModelEntry, prices: PriceTable) -> De
         provider=provider,
         model=model if native else entry.litellm_params.model,
         dialects=tuple(dialects),
-        card=_card(entry, prices),
+        card=card,
     )
 
 
@@ -110,7 +113,8 @@ def _card(entry: ModelEntry, prices: PriceTable) -> ModelCard:
     info, name = entry.model_info, entry.litellm_params.model
     name = name if "/" in name else f"openai/{name}"
     known = prices.card(info.base_model or name)
-    own = _own_price(entry.litellm_params, info)
+    embeds = info.mode == "embedding" if info.mode else known is not None and known.embeds
+    own = _own_price(entry.litellm_params, info, embeds=embeds)
     if known is None and own is None:
         raise ConfigError(
             f"model `{entry.model_name}`: no price is known for `{info.base_model or name}`"
@@ -121,17 +125,18 @@ def _card(entry: ModelEntry, prices: PriceTable) -> ModelCard:
     return ModelCard(
         name=name,
         context_window=info.max_input_tokens or card.context_window,
-        max_output_tokens=info.max_output_tokens or card.max_output_tokens,
+        max_output_tokens=0 if embeds else info.max_output_tokens or card.max_output_tokens,
         images=card.images if info.supports_vision is None else info.supports_vision,
         tools=card.tools if info.supports_function_calling is None else info.supports_function_calling,
+        embeds=embeds,
         prices=card.prices if own is None else (own,),
     )
 
 
-def _own_price(params: LitellmParams, info: ModelInfo) -> Price | None:
+def _own_price(params: LitellmParams, info: ModelInfo, *, embeds: bool) -> Price | None:
     """Return the price written into the entry itself, if both halves are there."""
     given_in = _first(info.input_cost_per_token, params.input_cost_per_token)
-    given_out = _first(info.output_cost_per_token, params.output_cost_per_token)
+    given_out = _first(info.output_cost_per_token, params.output_cost_per_token, _NOTHING if embeds else None)
     if given_in is None or given_out is None:
         return None
     read, write = info.cache_read_input_token_cost, info.cache_creation_input_token_cost
@@ -154,25 +159,33 @@ def _members(
     for name in wanted:
         if name not in names:
             raise ConfigError(f"`{setting}` names `{name}`, which is not in model_list{nearest(name, names)}")
+        if setting.startswith("tiers.") and any(
+            d.card.embeds for d in deployments.values() if d.model_name == name
+        ):
+            raise ConfigError(f"`{setting}` names `{name}`, which only embeds; leave it out of the tiers")
         yield from (d.id for d in deployments.values() if d.model_name == name)
 
 
-def _endpoints(entry: ModelEntry, settings: Settings) -> Iterator[tuple[Dialect, Endpoint]]:
-    params = entry.litellm_params
-    provider = split_model(params.model)[0]
+def _endpoints(
+    entry: ModelEntry, deployment: Deployment, settings: Settings
+) -> Iterator[tuple[Dialect, Endpoint]]:
+    params, provider, dialect = entry.litellm_params, deployment.provider, deployment.dialects[0]
     native = PROVIDERS.get(provider)
     key = params.api_key.get_secret_value() if params.api_key else ""
     timeouts = _timeouts(params, settings)
     if native is None:
         headers = {"x-api-key": key} if key else {}
         url = params.api_base or ""
-        yield "chat", Endpoint(transport=LITELLM, url=url, headers=headers, timeouts=timeouts)
+        transport = LITELLM_EMBEDDINGS if dialect == "embeddings" else LITELLM
+        yield dialect, Endpoint(transport=transport, url=url, headers=headers, timeouts=timeouts)
         return
+    if dialect == "embeddings" and native.dialect != "chat":
+        raise ConfigError(f"model `{entry.model_name}`: provider `{provider}` serves no embeddings")
     base = params.api_base or native.api_base
     if base is None:
         raise ConfigError(f"model `{entry.model_name}`: provider `{provider}` needs litellm_params.api_base")
-    yield native.dialect, _http(base, native.dialect, key, timeouts)
-    if entry.model_info.anthropic_api_base and native.dialect != "messages":
+    yield dialect, _http(base, dialect, key, timeouts)
+    if "messages" in deployment.dialects[1:] and entry.model_info.anthropic_api_base:
         yield "messages", _http(entry.model_info.anthropic_api_base, "messages", key, timeouts)
 
 

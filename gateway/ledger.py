@@ -284,6 +284,8 @@ class Account:
         it wasted counts against the savings.
         """
         fleet, name = self.exchange.policy.fleet, self.exchange.principal.baseline
+        if self.exchange.features.dialect == "embeddings":
+            name = "requested"  # nothing else was ever considered: no tier's price is a comparison
         chosen = {
             "all-premium": fleet.tiers["premium"],
             "all-base": fleet.tiers["base"],

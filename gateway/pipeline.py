@@ -110,8 +110,9 @@ class Pipeline:
             economy_threshold=parts.economy.threshold(principal.team_id, policy.economy.target_share),
         )
         decision = decide(facts, snapshot, policy)
-        parts.sessions.remember(principal.team_id, facts.session, decision)
-        parts.economy.note(principal.team_id, policy.economy.target_share, decision)
+        if facts.dialect != "embeddings":  # no turn of a conversation, and nothing the controller could move
+            parts.sessions.remember(principal.team_id, facts.session, decision)
+            parts.economy.note(principal.team_id, policy.economy.target_share, decision)
         return Exchange(
             id=scope.request_id,
             principal=principal,

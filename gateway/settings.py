@@ -63,6 +63,9 @@ class ModelInfo(_Section):
     max_output_tokens: int | None = Field(None, gt=0, description="Longest answer in tokens.")
     supports_vision: bool | None = Field(None, description="Whether images may be sent.")
     supports_function_calling: bool | None = Field(None, description="Whether tools may be sent.")
+    mode: Literal["chat", "responses", "embedding"] | None = Field(
+        None, description="`embedding`: serves /v1/embeddings and nothing else. Known models need not say it."
+    )
 
 
 class ModelEntry(_Section):

@@ -15,11 +15,17 @@ _REAL_SHARE = (3, 4)
 """`input_tokens` is an upper bound; three quarters of it is still above what real text needs, and a
 vendor that overflows all the same is an outcome the plan knows."""
 
+_MISUSED = {
+    True: "{} only embeds; send its texts to /v1/embeddings",
+    False: "{} serves no embeddings; name a model that does, see /v1/models",
+}
+"""What a caller is told, by whether the model embeds."""
 _TELLING: Sequence[DenialCode] = (
     "no_deployment",
     "rate_limited",
     "context_length_exceeded",
     "unsupported",
+    "wrong_endpoint",
     "policy_denied",
 )
 """Denial codes by how much they tell the caller of a request that met several obstacles."""
@@ -57,7 +63,7 @@ def with_candidates(
         draft,
         candidates=tuple(candidates),
         dropped=tuple(dropped),
-        alternatives=tuple(_alternatives(features, policy, day)),
+        alternatives=() if features.dialect == "embeddings" else tuple(_alternatives(features, policy, day)),
     )
     if not candidates:
         return replace(decision, denial=_denial(obstacles))
@@ -105,11 +111,13 @@ def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) ->
     needed = features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1]
     if allowed is not None and name not in allowed:
         return Denial(code="policy_denied", reason=f"{name} is not allowed for this key")
+    if (features.dialect == "embeddings") != card.embeds:
+        return Denial(code="wrong_endpoint", reason=_MISUSED[card.embeds].format(name))
     if features.has_images and not card.images:
         return Denial(code="unsupported", reason=f"{name} takes no images")
     if features.has_tools and not card.tools:
         return Denial(code="unsupported", reason=f"{name} takes no tools")
-    if needed > card.context_window:
+    if needed > card.context_window and not card.embeds:  # a window there is each text's, not the batch's
         reason = f"{needed} tokens exceed the context window of {name} ({card.context_window})"
         return Denial(code="context_length_exceeded", reason=reason)
     if snapshot.health.get(deployment.id) == "limited":

@@ -9,7 +9,7 @@ from policies.candidates import with_candidates
 from policies.condition import evaluate, holds
 from policies.facts import Features, Session, Snapshot, Tier
 from policies.policy import Economy, Fleet, Policy, Trigger
-from policies.verdicts import Decision, Finding, Ground, Signal
+from policies.verdicts import Decision, Denial, Finding, Ground, Signal
 
 _CLAUSE_CHARS = 120
 _TIER_ORDER: Mapping[Tier, int] = {"base": 0, "premium": 1}
@@ -17,6 +17,8 @@ _TIER_ORDER: Mapping[Tier, int] = {"base": 0, "premium": 1}
 
 def decide(features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
     """Return the verdict for one request: tier, ground, reason, findings and ordered candidates."""
+    if features.dialect == "embeddings":
+        return _unjudged(features, snapshot, policy)
     signals = measure(features, policy)
     findings, errors = fire(policy.triggers, signals)
     findings = tuple(_located(finding, features, policy) for finding in findings)
@@ -95,6 +97,24 @@ def judge(
         tier, ground, reason = _choose_tier(features, snapshot, policy, draft)
         draft = replace(draft, tier=tier, ground=ground, reason=reason)
     return with_candidates(draft, pinned, features, snapshot, policy)
+
+
+def _unjudged(features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
+    """Return the verdict for texts to be embedded: no ask is in them, no model stands for another."""
+    fleet, pinned = policy.fleet, features.pinned_deployments
+    draft = Decision(
+        tier=policy.default_tier,
+        ground="pin",
+        reason="embeddings are served by the model asked for",
+        policy_revision=policy.revision,
+        price_revision=fleet.prices.revision,
+    )
+    if pinned:
+        return with_candidates(_pinned(draft, pinned, fleet, features), pinned, features, snapshot, policy)
+    reason = (
+        f"`{ascii_clause(features.model)}` is routed by policy, which is for chats; name an embedding model"
+    )
+    return replace(draft, denial=Denial(code="wrong_endpoint", reason=reason))
 
 
 def _threshold(snapshot: Snapshot, economy: Economy) -> float | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 Tier = Literal["base", "premium"]
 Role = Literal["system", "user", "assistant", "tool"]
-Dialect = Literal["chat", "messages", "responses"]
+Dialect = Literal["chat", "messages", "responses", "embeddings"]
 AskSource = Literal["user", "approved_plan", "housekeeping", "none"]
 RouteWish = Literal["premium", "base", "auto"]
 RewriteContract = Literal["auto-only", "floor-only", "rewrite-all"]

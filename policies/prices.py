@@ -22,7 +22,8 @@ class PriceDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     since: str
     input: str
-    output: str
+    output: str | None = None
+    """Left out by models that only embed."""
     cache_read: str | None = None
     cache_write_5m: str | None = None
     cache_write_1h: str | None = None
@@ -32,10 +33,12 @@ class CardDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model."""
 
     context_window: int
-    max_output_tokens: int
     prices: list[PriceDoc]
+    max_output_tokens: int = 0
     images: bool = False
     tools: bool = True
+    embeds: bool = False
+    """The model turns text into vectors: it has neither an answer's length nor its price."""
     also: list[str] = []
     """Other `provider/model` names of the same model."""
 
@@ -69,8 +72,12 @@ def load_prices(text: str) -> PriceTable:
 
 def _card(document: Document, name: str, doc: CardDoc) -> ModelCard:
     path = f"$.models.{name}"
-    if doc.context_window <= 0 or doc.max_output_tokens <= 0:
-        raise DocumentError(f"`{name}`: token limits must be positive", document.line(path))
+    if doc.context_window <= 0 or (doc.max_output_tokens <= 0) != doc.embeds:
+        message = f"`{name}`: token limits must be positive; only a model that `embeds` has no output"
+        raise DocumentError(message, document.line(path))
+    if any((price.output is None) != doc.embeds for price in doc.prices):
+        message = f"`{name}`: give an output price, unless the model `embeds`"
+        raise DocumentError(message, document.line(path))
     prices = [_price(document, f"{path}.prices[{i}]", price) for i, price in enumerate(doc.prices)]
     if not prices:
         raise DocumentError(f"`{name}` has no price; an unpriced model cannot be used", document.line(path))
@@ -85,6 +92,7 @@ def _card(document: Document, name: str, doc: CardDoc) -> ModelCard:
         max_output_tokens=doc.max_output_tokens,
         images=doc.images,
         tools=doc.tools,
+        embeds=doc.embeds,
         prices=tuple(prices),
     )
 
@@ -93,7 +101,7 @@ def _price(document: Document, path: str, doc: PriceDoc) -> Price:
     return Price(
         since=_day(document, f"{path}.since", doc.since),
         input=_amount(document, f"{path}.input", doc.input),
-        output=_amount(document, f"{path}.output", doc.output),
+        output=_optional(document, f"{path}.output", doc.output) or Decimal(0),
         cache_read=_optional(document, f"{path}.cache_read", doc.cache_read),
         cache_write_5m=_optional(document, f"{path}.cache_write_5m", doc.cache_write_5m),
         cache_write_1h=_optional(document, f"{path}.cache_write_1h", doc.cache_write_1h),

@@ -71,6 +71,8 @@ class ModelCard:
     max_output_tokens: int
     images: bool = False
     tools: bool = True
+    embeds: bool = False
+    """The model turns text into vectors and answers nothing."""
     prices: tuple[Price, ...] = ()
 
     def price_on(self, day: date) -> Price | None:

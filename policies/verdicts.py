@@ -10,7 +10,12 @@ from policies.facts import Tier
 
 Ground = Literal["floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "default"]
 DenialCode = Literal[
-    "policy_denied", "context_length_exceeded", "unsupported", "rate_limited", "no_deployment"
+    "policy_denied",
+    "context_length_exceeded",
+    "unsupported",
+    "wrong_endpoint",
+    "rate_limited",
+    "no_deployment",
 ]
 OutcomeKind = Literal[
     "ok",

@@ -94,3 +94,40 @@ def test_self_hosted_needs_base() -> None:
     prices = {"input_cost_per_token": 0, "output_cost_per_token": 0}
     with pytest.raises(ConfigError, match=r"needs litellm_params\.api_base"):
         reach([entry("own", "hosted_vllm/mine", prices)])
+
+
+def test_embedding_models_are_known() -> None:
+    """The price table or `mode` says which deployments embed; they need no output price."""
+    info = {"mode": "embedding", "input_cost_per_token": "0.00000002"}
+    built = reach(
+        [
+            entry("a", "openai/text-embedding-3-small"),
+            entry("b", "openai_like/bge", info, api_base="http://x"),
+        ]
+    )
+
+    assert {d.dialects for d in built.fleet.deployments.values()} == {("embeddings",)}
+    assert built.endpoints["b"]["embeddings"].url == "http://x/embeddings"
+    assert built.fleet.deployments["b"].card.prices[0].output == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "tiers", "complaint"),
+    [
+        ("openai/text-embedding-3-small", {"base": ["e"]}, "which only embeds"),
+        ("anthropic/claude-opus-4-1", {}, "`anthropic` serves no embeddings"),
+    ],
+)
+def test_embedding_misfits_refuse(model: str, tiers: dict[str, object], complaint: str) -> None:
+    """A tier of vectors, or a vendor that has none, is an error at start."""
+    with pytest.raises(ConfigError, match=complaint):
+        reach([entry("e", model, {"mode": "embedding"})], tiers=tiers)
+
+
+def test_library_embeds_for_the_rest() -> None:
+    """Embeddings of a provider that is not native go through the library's own function for them."""
+    info = {"mode": "embedding", "input_cost_per_token": "0.00000002"}
+    assert (
+        reach([entry("e", "voyage/voyage-3", info)]).endpoints["e"]["embeddings"].transport
+        == "litellm_embeddings"
+    )

@@ -5,25 +5,21 @@ from __future__ import annotations
 from gateway.routers import (
     audit,
     budgets,
-    chat,
     decisions,
     documents,
     escalation,
     health,
+    inference,
     keys,
-    messages,
     models,
     organization,
     reports,
-    responses,
     teams,
 )
 from gateway.wiring import Route
 
 _RESOURCES: tuple[Route, ...] = (
-    *chat.ROUTES,
-    *messages.ROUTES,
-    *responses.ROUTES,
+    *inference.ROUTES,
     *models.ROUTES,
     *decisions.ROUTES,
     *escalation.ROUTES,

@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,9 +27,10 @@ _KINDS: Mapping[str, tuple[OutcomeKind, int]] = {
 
 
 class LitellmUpstream:
-    """Speaks OpenAI's chat dialect to the gateway and whatever the vendor needs through the library."""
+    """Speaks OpenAI's dialects to the gateway and whatever the vendor needs through the library."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: Literal["acompletion", "aembedding"]) -> None:
+        self._function = function
         self._library: ModuleType | None = None
         self._importing = asyncio.Lock()
 
@@ -40,7 +41,7 @@ class LitellmUpstream:
         total_s = call.timeouts.total_s
         try:
             answer = await asyncio.wait_for(
-                library.acompletion(
+                getattr(library, self._function)(
                     **arguments,
                     api_key=call.headers.get("x-api-key") or None,
                     api_base=call.url or None,

@@ -24,11 +24,13 @@ AUTHENTICATION: Mapping[Dialect, Callable[[str], dict[str, str]]] = {
     "chat": bearer,
     "messages": x_api_key,
     "responses": bearer,
+    "embeddings": bearer,
 }
 PATHS: Mapping[Dialect, str] = {
     "chat": "/chat/completions",
     "messages": "/v1/messages",
     "responses": "/responses",
+    "embeddings": "/embeddings",
 }
 """Appended to a deployment's base URL."""
 

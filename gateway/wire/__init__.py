@@ -15,6 +15,7 @@ from gateway.wire.chat_to_messages.bridge import ChatToMessages
 from gateway.wire.messages_to_chat.bridge import MessagesToChat
 from gateway.wire.messages_to_messages import MessagesToMessages
 from gateway.wire.openai_chat import OpenAIChat
+from gateway.wire.openai_embeddings import EmbeddingsBridge, OpenAIEmbeddings
 from gateway.wire.openai_responses.codec import OpenAIResponses
 from gateway.wire.responses_to_chat.bridge import ResponsesToChat
 from gateway.wire.responses_to_messages.bridge import ResponsesToMessages
@@ -22,12 +23,13 @@ from policies.facts import Dialect
 
 Now = Callable[[], float]
 
-CODECS: tuple[Callable[[], Codec], ...] = (OpenAIChat, AnthropicMessages, OpenAIResponses)
+CODECS: tuple[Callable[[], Codec], ...] = (OpenAIChat, AnthropicMessages, OpenAIResponses, OpenAIEmbeddings)
 BRIDGES: Mapping[tuple[Dialect, Dialect], Callable[[Now, str], Bridge]] = {
     ("chat", "chat"): lambda _, provider: ChatToChat(provider),
     ("chat", "messages"): ChatToMessages,
     ("messages", "chat"): lambda _, provider: MessagesToChat(provider),
     ("messages", "messages"): lambda _, provider: MessagesToMessages(provider),
+    ("embeddings", "embeddings"): lambda _, provider: EmbeddingsBridge(provider),
     ("responses", "chat"): ResponsesToChat,
     ("responses", "messages"): ResponsesToMessages,
 }
