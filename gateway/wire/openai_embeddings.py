@@ -90,7 +90,7 @@ class EmbeddingsBridge:
             view = _ANSWER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             view = _Answer()
-        if memoryview(view.data)[:1] != b"[":
+        if bytes(memoryview(view.data)[:1]) != b"[":
             fault = read_embedded_fault(self._provider, body) or garbled("not a list of embeddings", body)
             return Answer(body=b"", usage=None, fault=fault)
         return Answer(body=body, usage=read_usage(view.usage) if bytes(view.usage) else None)

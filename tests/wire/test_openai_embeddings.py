@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.exchange import Target
@@ -69,3 +72,20 @@ def test_streams_are_refused() -> None:
     """The dialect has no streams to relay."""
     with pytest.raises(Unsupported):
         BRIDGE.relay(CODEC.parse_request(b'{"model":"e","input":"a","stream":true}'))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(["model", "input", "encoding_format", "dimensions", "user", "stream", "x"]),
+        st.none()
+        | st.integers()
+        | st.text(max_size=4)
+        | st.lists(st.integers() | st.text(max_size=4), max_size=3),
+    )
+)
+def test_spoilt_bodies(changes: dict[str, object]) -> None:
+    """A body with anything in its fields is served or refused as the client's."""
+    body = json.dumps({"model": "e", "input": "a"} | changes).encode()
+    with suppress(InvalidRequest):
+        assert json.loads(BRIDGE.request(CODEC.parse_request(body), TARGET))["model"] == "vendor-e"
