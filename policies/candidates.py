@@ -125,6 +125,17 @@ def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) ->
     return None
 
 
+def why_not(deployment: Deployment, features: Features, snapshot: Snapshot) -> str | None:
+    """Return why a deployment cannot serve this request; None when it can."""
+    obstacle = _obstacle(deployment, features, snapshot)
+    return None if obstacle is None else obstacle.reason
+
+
+def prompt_tokens(features: Features) -> int:
+    """Return the prompt's tokens as they are reckoned with where an upper bound would mislead."""
+    return features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1]
+
+
 def _denial(obstacles: Sequence[Denial]) -> Denial:
     """Return the refusal that tells the caller most: what may pass by itself before what will not."""
     if not obstacles:

@@ -18,6 +18,8 @@ from policies.escalation_triggers.lexicon import Term, compile_term
 from policies.facts import Tier
 from policies.pack_document import PackDoc, TermDoc, TriggerDoc
 from policies.policy import Economy, Fallback, Fleet, Policy, Trigger
+from policies.validation_document import RuleError, overlay_rules
+from policies.validation_rules import ValidationRules
 from policies.yaml_lines import Document, DocumentError, convert, nearest, read
 
 MAX_WEIGHT = 1_000.0
@@ -213,8 +215,16 @@ def _overlaid(policy: Policy, pack: _Read) -> Policy:
         economy=msgspec.convert(asdict(policy.economy) | _given(doc.economy), Economy),
         fallback=msgspec.convert(asdict(policy.fallback) | _given(doc.fallback), Fallback),
         answer_checks=policy.answer_checks if checks is None else tuple(checks),
+        validation=_validation(policy.validation, pack),
         **given,
     )
+
+
+def _validation(below: ValidationRules, pack: _Read) -> ValidationRules:
+    try:
+        return overlay_rules(below, pack.doc.validation)
+    except RuleError as error:
+        raise pack.error(f"$.validation.{error.path}", error.message) from None
 
 
 def _check_numbers(pack: _Read) -> None:

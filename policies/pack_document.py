@@ -9,6 +9,7 @@ import msgspec
 from policies.answer_checks import CHECK_NAMES
 from policies.condition import ConditionDoc
 from policies.facts import Tier
+from policies.validation_document import ValidationDoc
 
 _ID = "^[A-Za-z0-9_.-]{1,64}$"
 """Trigger ids stand in headers, logs and metrics."""
@@ -69,6 +70,7 @@ class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     economy: EconomyDoc = EconomyDoc()
     fallback: FallbackDoc = FallbackDoc()
     answer_checks: AnswerChecksDoc = AnswerChecksDoc()
+    validation: ValidationDoc = ValidationDoc()
     sticky_turns: int | None = None
     housekeeping_tier: Tier | None = None
     default_tier: Tier | None = None

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from policies.engine import decide
-from policies.facts import Features, Role, Snapshot, Tier, Turn
+from policies.facts import Declared, Features, Rights, Role, Snapshot, Tier, Turn
 from policies.policy import Policy
+from policies.trigger_validation import Verdict, validate
 from policies.verdicts import Decision
 from policies.yaml_lines import DocumentError, convert, nearest, read
 
@@ -24,6 +25,15 @@ class TurnDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
 
 
+class DeclaredDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the caller declares of the work."""
+
+    service: str | None = None
+    environment: str | None = None
+    data_class: str | None = None
+    impact: str | None = None
+
+
 class CaseDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An ask (or a whole conversation) and what must come of it."""
 
@@ -34,6 +44,10 @@ class CaseDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Triggers that must fire; others may."""
     not_triggers: list[str] = []
     """Triggers that must not fire."""
+    assessments: dict[str, Verdict] = {}
+    """By trigger: what validating its finding must come to."""
+    declared: DeclaredDoc = DeclaredDoc()
+    team: str = ""
     name: str = ""
 
 
@@ -69,11 +83,20 @@ def run_cases(text: str, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
 
 def decide_case(case: CaseDoc, policy: Policy) -> Decision:
     """Return the decision for a case."""
+    return decide(*_facts(case, policy), policy)
+
+
+def _facts(case: CaseDoc, policy: Policy) -> tuple[Features, Snapshot]:
     turns = [Turn(role="user", parts=(case.ask,))] if case.ask is not None else []
     turns += [Turn(role=turn.role, parts=(turn.text,)) for turn in case.turns or ()]
     reading = policy.envelopes.read(reversed(turns), message_count=len(turns), has_tools=False)
-    features = Features(ask=reading.ask, conversation=reading.conversation, input_tokens=1_000)
-    return decide(features, Snapshot(now=_TEST_INSTANT), policy)
+    features = Features(
+        ask=reading.ask,
+        conversation=reading.conversation,
+        input_tokens=1_000,
+        declared=Declared(**msgspec.structs.asdict(case.declared)),
+    )
+    return features, Snapshot(now=_TEST_INSTANT, rights=Rights(team=case.team))
 
 
 def _check(case: CaseDoc, line: int | None, policy: Policy) -> None:
@@ -81,7 +104,7 @@ def _check(case: CaseDoc, line: int | None, policy: Policy) -> None:
     if (case.ask is None) == (not case.turns):
         raise DocumentError(f"case `{_name(case)}` needs either `ask` or `turns`; give one", line)
     known = {trigger.id for trigger in policy.triggers}
-    for name in (*(case.triggers or ()), *case.not_triggers):
+    for name in (*(case.triggers or ()), *case.not_triggers, *case.assessments):
         if name not in known:
             raise DocumentError(f"no trigger is called `{name}`{nearest(name, known)}", line)
 
@@ -97,6 +120,20 @@ def _complaints(case: CaseDoc, policy: Policy) -> Iterator[str]:
     for trigger in case.not_triggers:
         if trigger in fired:
             yield f"trigger {trigger} fired and should not have"
+    yield from _misjudged(case, policy, decision)
+
+
+def _misjudged(case: CaseDoc, policy: Policy, decision: Decision) -> Iterator[str]:
+    """Yield a line for every finding that is not validated as the case expects."""
+    if not case.assessments:
+        return
+    found = {a.trigger: a for a in validate(decision, *_facts(case, policy), policy)}
+    for trigger, verdict in case.assessments.items():
+        got = found.get(trigger)
+        if got is None:
+            yield f"expected {trigger} to be {verdict}; it did not fire"
+        elif got.verdict != verdict:
+            yield f"expected {trigger} to be {verdict}, got {got.verdict} ({got.because})"
 
 
 def _name(case: CaseDoc) -> str:

@@ -10,6 +10,7 @@ from policies.envelope import Envelopes
 from policies.escalation_triggers.base import SignalSource
 from policies.facts import Dialect, Tier
 from policies.pricing import ModelCard, PriceTable
+from policies.validation_rules import ValidationRules
 from policies.verdicts import Retry
 
 
@@ -100,6 +101,7 @@ class Policy:
     economy: Economy
     fallback: Fallback
     fleet: Fleet
+    validation: ValidationRules = ValidationRules()
     answer_checks: tuple[str, ...] = ()
     """The checks a base answer has to pass where premium can redo it."""
     sticky_turns: int = 0

@@ -1,0 +1,82 @@
+"""What became of decisions: labelled outcomes counted per trigger.
+
+An outcome tells whether the premium model was needed. The caller's word (`accepted`, `wrong_tier`,
+`failed`) beats what was merely measured (a re-ask, a regeneration, a manual upgrade, a failed answer check, a
+loop of tool errors). A failure at premium says nothing of the tier: the work was too hard for both, or badly
+asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from policies.facts import Tier
+from policies.trigger_validation.calibration import Calibrated, calibrate, pooled
+from policies.validation_rules import QualityRules
+
+SaidKind = Literal["accepted", "wrong_tier", "failed"]
+SeenKind = Literal["reask", "regenerate", "manual_upgrade", "check_failed", "tool_error_loop"]
+OutcomeLabel = Literal[SaidKind, SeenKind]
+
+SAID: tuple[SaidKind, ...] = get_args(SaidKind)
+SEEN: tuple[SeenKind, ...] = get_args(SeenKind)
+UNHAPPY: frozenset[OutcomeLabel] = frozenset({"wrong_tier", "failed", *SEEN})
+"""Outcomes that say the answer was not good enough, or not from the right model."""
+
+
+def premium_needed(label: OutcomeLabel, tier: Tier) -> bool | None:
+    """Tell whether a decision served at `tier` turned out to need premium; None where that is not told."""
+    if label == "accepted":
+        return tier == "premium"
+    if label == "wrong_tier":
+        return tier == "base"
+    return True if tier == "base" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRecord:
+    """How often a trigger fired, and what became of the decisions it spoke in."""
+
+    fired: int = 0
+    true_positives: int = 0
+    """It fired and premium was needed."""
+    false_positives: int = 0
+    """It fired and base would have done."""
+    false_negatives: int = 0
+    """It was silent, premium was needed, and it is the one that should have spoken."""
+    failed: int = 0
+    """It fired, premium served, and the work failed all the same: counts for neither."""
+
+    @property
+    def sample(self) -> int:
+        """Return how many outcomes tell whether its firing was right."""
+        return self.true_positives + self.false_positives
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Records by trigger."""
+
+    records: Mapping[str, TriggerRecord] = field(default_factory=dict)
+
+    def precision(self, trigger: str, rules: QualityRules) -> Calibrated:
+        """Return how often a trigger is right when it fires, shrunk toward all triggers' share."""
+        own = self.records.get(trigger, TriggerRecord())
+        return calibrate(
+            own.true_positives,
+            own.sample,
+            prior=self.pooled_precision,
+            weight=rules.prior_weight,
+            interval=rules.interval,
+        )
+
+    @property
+    def pooled_precision(self) -> float:
+        """Return the share of firings that were right, over all triggers."""
+        known = self.records.values()
+        return pooled(sum(r.true_positives for r in known), sum(r.sample for r in known))
+
+
+EMPTY = History()

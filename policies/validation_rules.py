@@ -1,0 +1,89 @@
+"""The rules findings are validated by, as the engine of validation reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Dimension = Literal["business", "technical", "cost_benefit", "quality", "security"]
+Combining = Literal["required", "veto", "advisory", "ignore"]
+"""What a dimension's verdict does to a finding: `required` rejects unless it passes, `veto` rejects when it
+fails, `advisory` makes it doubtful when it fails, `ignore` is not asked."""
+
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Minutes of the local day `[from_minute, until_minute)` on some days of the week (0 is Monday)."""
+
+    from_minute: int
+    until_minute: int
+    days: frozenset[int]
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusinessRules:
+    """None where the pack says nothing."""
+
+    teams: frozenset[str] | None = None
+    hours: Hours | None = None
+    environments: frozenset[str] | None = None
+    most_nano_per_request: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicalRules:
+    """`context_share` of the window may be filled by prompt and answer."""
+
+    context_share: float = 1.0
+    native_dialect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostBenefitRules:
+    """None: the pack does not say what a success is worth."""
+
+    value_of_success_nano: int | None = None
+    least_return: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityRules:
+    """`interval` is the mass of the interval shown; `prior_weight` counts like so many outcomes."""
+
+    least_precision: float = 0.5
+    least_outcomes: int = 20
+    interval: float = 0.9
+    prior_weight: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityRules:
+    """Providers by data class, both in lower case; empty: the pack says nothing."""
+
+    providers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    undeclared: str | None = None
+
+
+_COMBINE: Mapping[Dimension, Combining] = {
+    "business": "veto",
+    "technical": "veto",
+    "cost_benefit": "advisory",
+    "quality": "advisory",
+    "security": "veto",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationRules:
+    """Everything validation needs of the packs."""
+
+    combine: Mapping[Dimension, Combining] = field(default_factory=lambda: dict(_COMBINE))
+    business: BusinessRules = BusinessRules()
+    technical: TechnicalRules = TechnicalRules()
+    cost_benefit: CostBenefitRules = CostBenefitRules()
+    quality: QualityRules = QualityRules()
+    security: SecurityRules = SecurityRules()
