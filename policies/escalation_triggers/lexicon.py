@@ -1,9 +1,11 @@
-"""Lexicon signals: declared terms, matched in one linear-time pass over the ask.
+"""Lexicon signals: declared terms, found in time linear in the ask.
 
 `lexicon.<name>` is the sum of the weights of the distinct terms found. A term that is negated ("not a
 security issue") does not count; one that stands only inside quotation marks counts half. Terms are
 literal phrases, word-bounded and case-insensitive; `*` inside a word stands for any letters, and a term
 in `/slashes/` is an RE2 expression. RE2 has no backtracking, so no pack can stall the gateway.
+
+One pass looks for the needles of all terms (`sieve.py`); only terms with a needle in the ask are run.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from itertools import chain
 import re2
 
 from policies.escalation_triggers.excerpt import Excerpt
+from policies.escalation_triggers.sieve import Sieve
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
@@ -24,7 +27,8 @@ MAX_TERMS = 5_000
 MAX_PLACES_PER_TERM = 16
 """How many occurrences of one term are looked at, until one counts in full."""
 _TERM_BYTES = 1 << 20
-_SET_BYTES = 1 << 25
+_MAX_PROGRAM = 500_000
+"""Instructions of all terms together."""
 _LETTERS = r"[\w\x{80}-\x{10FFFF}]*"
 """RE2's `\\w` is ASCII; every other character counts as a letter here."""
 _BETWEEN_WORDS = r"[\s_\-]+"
@@ -74,7 +78,7 @@ class _Text:
 
 
 class LexiconSource:
-    """All lexicons of a policy behind one pattern set."""
+    """All lexicons of a policy behind one sieve."""
 
     prefix = "lexicon"
 
@@ -88,7 +92,11 @@ class LexiconSource:
         ]
         if len(self._entries) > MAX_TERMS:
             raise ValueError(f"{len(self._entries)} lexicon terms; keep at most {MAX_TERMS}")
-        self._set = _pattern_set([term_pattern(entry.term) for entry in self._entries])
+        if sum(entry.pattern.programsize for entry in self._entries) > _MAX_PROGRAM:
+            raise ValueError(
+                f"{len(self._entries)} lexicon terms need too much memory together; shorten some"
+            )
+        self._sieve = Sieve([term_pattern(entry.term) for entry in self._entries])
 
     def names(self) -> Collection[str]:
         """Return `lexicon.<name>` for every lexicon."""
@@ -99,7 +107,7 @@ class LexiconSource:
         excerpt = Excerpt.of(features.ask.text)
         text = _Text(excerpt, excerpt.text.encode("utf-8", "replace"))
         seen: dict[str, list[list[Span]]] = {}
-        for index in self._hits(text.raw):
+        for index in self._sieve.candidates(excerpt.text):
             entry = self._entries[index]
             found = _found(entry, text)
             if found:
@@ -109,9 +117,6 @@ class LexiconSource:
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: `measure` already gives every span."""
         return ()
-
-    def _hits(self, raw: bytes) -> Sequence[int]:
-        return (self._set.Match(raw) if self._set and raw else None) or ()
 
 
 def term_pattern(term: Term) -> str:
@@ -146,24 +151,6 @@ def _is_empty(match: re2._Match[str] | None) -> bool:
 def _reason(error: Exception) -> str:
     first = error.args[0] if error.args else error
     return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
-
-
-def _pattern_set(patterns: Sequence[str]) -> re2.Set | None:
-    if not patterns:
-        return None
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _SET_BYTES
-    result = re2.Set.SearchSet(options)
-    for pattern in patterns:
-        result.Add(pattern)
-    try:
-        result.Compile()
-    except re2.error:
-        raise ValueError(
-            f"{len(patterns)} lexicon terms need too much memory together; shorten some"
-        ) from None
-    return result
 
 
 def _signal(found: Sequence[Sequence[Span]]) -> Signal:
