@@ -24,7 +24,8 @@ from gateway.stores.directory_base import (
     TeamRow,
     TeamSpec,
 )
-from policies.facts import BudgetView
+from policies.facts import BudgetView, Tier
+from policies.trigger_validation.history import Labelled, OutcomeLabel
 
 __all__ = [
     "AuditRow",
@@ -46,6 +47,10 @@ __all__ = [
 
 RequestStatus = Literal["ok", "failed", "cancelled", "interrupted"]
 GroupBy = Literal["team", "key", "model", "tier", "trigger", "day"]
+
+
+MOST_OUTCOMES = 200_000
+"""How many outcomes one reading counts at most."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, tag_field="t"):
@@ -145,7 +150,30 @@ class DecisionRow(Row, frozen=True, kw_only=True, tag="decision", omit_defaults=
     record: msgspec.Raw
 
 
-AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow
+class OutcomeRow(Row, frozen=True, kw_only=True, tag="outcome", omit_defaults=True):
+    """What became of a decision: the caller's word, or a sign that was measured."""
+
+    id: str
+    """`<decision id>.<number>.<label>` for a word, `<decision id>.<label>` for a sign: each is kept once."""
+    decision_id: str
+    request_id: str
+    team_id: str
+    key_id: str
+    at_ms: int
+    """When it became known."""
+    decided_ms: int
+    """When the request came; statistics file the outcome under this instant."""
+    label: OutcomeLabel
+    said: bool
+    """The caller said so; it beats what was measured."""
+    tier: Tier
+    """Where the answer the outcome speaks of was made."""
+    missed: str = ""
+    """The trigger that should have spoken: named by the caller, else the one that came nearest."""
+    comment: str = ""
+
+
+AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow | OutcomeRow
 
 
 class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +269,24 @@ class DecisionReader(Protocol):
         self, since_ms: int, until_ms: int, *, team_id: str | None = None
     ) -> AsyncIterator[DecisionRow]:
         """Yield the decisions of `[since_ms, until_ms)`, oldest first, holding a page at a time."""
+        ...
+
+
+class OutcomeReader(Protocol):
+    """What became of decisions."""
+
+    async def outcomes(self, decision_id: str) -> Sequence[OutcomeRow]:
+        """Return what is known of one decision, oldest first."""
+        ...
+
+    async def served_tier(self, request_id: str) -> Tier | None:
+        """Return the tier that answered a request; None while its books are open."""
+        ...
+
+    async def labelled(
+        self, since_ms: int, until_ms: int, *, team_id: str | None = None
+    ) -> Sequence[Labelled]:
+        """Return the outcomes of the decisions of `[since_ms, until_ms)`; of too many the newest."""
         ...
 
 

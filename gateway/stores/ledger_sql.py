@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Dialect, Engine, Select, Table, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 
-from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, RequestRow
+from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
 from gateway.stores.schema import (
     Value,
     attempts,
     decisions,
+    outcomes,
     request_triggers,
     requests,
     row_values,
@@ -34,8 +35,9 @@ class LedgerInserts:
         self._requests = make(requests, engine.dialect)
         self._triggers = make(request_triggers, engine.dialect)
         self._decisions = make(decisions, engine.dialect)
+        self._outcomes = make(outcomes, engine.dialect)
 
-    def insert(self, connection: Connection, rows: Iterable[AnyRow]) -> None:
+    def insert(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
         """Insert rows of every kind; openings have no table and are passed over."""
         tried = [row_values(row) for row in rows if isinstance(row, AttemptRow)]
         closed = [row for row in rows if isinstance(row, RequestRow)]
@@ -46,6 +48,7 @@ class LedgerInserts:
             (self._requests, [row_values(row) for row in closed]),
             (self._triggers, triggers),
             (self._decisions, decided),
+            (self._outcomes, [row_values(row) for row in rows if isinstance(row, OutcomeRow)]),
         ):
             if values:
                 insert(connection, values)

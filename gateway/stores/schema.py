@@ -1,6 +1,6 @@
 """The tables, and how a record becomes a row that fits them.
 
-The columns of `attempts`, `requests` and `decisions` stand in the order of their record's fields.
+The columns of `attempts`, `requests`, `decisions` and `outcomes` stand in the order of their record's fields.
 Ledger rows refer to teams and keys without foreign keys: the books outlive what they speak of.
 """
 
@@ -27,9 +27,9 @@ from sqlalchemy import (
     text,
 )
 
-from gateway.stores.base import AttemptRow, DecisionRow, RequestRow
+from gateway.stores.base import AttemptRow, DecisionRow, OutcomeRow, RequestRow
 
-REVISION = "0002"
+REVISION = "0003"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -218,8 +218,27 @@ decisions = Table(
     Index("ix_decisions_at", "at_ms", "id"),
 )
 
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("decision_id", _ID, nullable=False),
+    Column("request_id", _ID, nullable=False),
+    Column("team_id", _ID, nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("decided_ms", BigInteger, nullable=False),
+    Column("label", _WORD, nullable=False),
+    Column("said", Boolean, nullable=False),
+    Column("tier", _WORD, nullable=False),
+    Column("missed", _ID, nullable=False),
+    Column("comment", String(2_000), nullable=False),
+    Index("ix_outcomes_decision", "decision_id"),
+    Index("ix_outcomes_decided", "decided_ms"),
+)
 
-def row_values(row: AttemptRow | RequestRow | DecisionRow) -> tuple[Value, ...]:
+
+def row_values(row: AttemptRow | RequestRow | DecisionRow | OutcomeRow) -> tuple[Value, ...]:
     """Return the row's values in its table's column order, each cut or bound to its column."""
     pick, fits = _SHAPES[type(row)]
     return tuple([fit(value) for fit, value in zip(fits, pick(row), strict=True)])
@@ -258,5 +277,10 @@ def _fit_record(value: msgspec.Raw) -> str:
 
 _SHAPES: dict[type[msgspec.Struct], tuple[Callable[[object], tuple[object, ...]], tuple[Fit, ...]]] = {
     kind: (attrgetter(*table.columns.keys()), tuple(_fit_of(column) for column in table.columns))
-    for kind, table in ((AttemptRow, attempts), (RequestRow, requests), (DecisionRow, decisions))
+    for kind, table in (
+        (AttemptRow, attempts),
+        (RequestRow, requests),
+        (DecisionRow, decisions),
+        (OutcomeRow, outcomes),
+    )
 }

@@ -13,6 +13,7 @@ from gateway.stores.base import (
     AttemptRow,
     DecisionRow,
     KeyGrant,
+    OutcomeRow,
     ReportLine,
     ReportQuery,
     RequestRow,
@@ -22,12 +23,15 @@ from gateway.stores.directory import SqlDirectory
 from gateway.stores.directory_rows import read_grant
 from gateway.stores.drain import Drain, replay
 from gateway.stores.ledger_sql import find_decision, read_attempts, read_decisions
+from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
 from gateway.stores.reports_sql import read_report, read_spent
 from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
+from policies.facts import Tier
+from policies.trigger_validation.history import Labelled
 
 
 class SqlBooks:
-    """The books in one database; see `Books` and `DecisionReader` for what each method promises.
+    """The books in one database; what each method promises stands in the protocols of `base`.
 
     `url` is `sqlite:///<file>` or `postgresql://...`. The journal lies in `spool_dir`, by default beside
     the SQLite file; it must be on a disk that survives the process. `start` before use, `close` after.
@@ -126,6 +130,22 @@ class SqlBooks:
             for row in page:
                 yield row
             after = (page[-1].at_ms, page[-1].id)
+
+    async def outcomes(self, decision_id: str) -> Sequence[OutcomeRow]:
+        """Return what is known of one decision, oldest first."""
+        return await self._database.run(lambda connection: read_outcomes(connection, decision_id))
+
+    async def served_tier(self, request_id: str) -> Tier | None:
+        """Return the tier that answered a request; None while its books are open."""
+        return await self._database.run(lambda connection: read_tier(connection, request_id))
+
+    async def labelled(
+        self, since_ms: int, until_ms: int, *, team_id: str | None = None
+    ) -> Sequence[Labelled]:
+        """Return the outcomes of the decisions of `[since_ms, until_ms)`; of too many the newest."""
+        return await self._database.run(
+            lambda connection: read_labelled(connection, since_ms, until_ms, team_id)
+        )
 
     async def _page(self, after: tuple[int, str], until_ms: int, team_id: str | None) -> list[DecisionRow]:
         return await self._database.run(

@@ -8,7 +8,8 @@ asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -26,6 +27,10 @@ UNHAPPY: frozenset[OutcomeLabel] = frozenset({"wrong_tier", "failed", *SEEN})
 """Outcomes that say the answer was not good enough, or not from the right model."""
 
 
+_FIRED: Mapping[bool | None, str] = {True: "true_positives", False: "false_positives", None: "failed"}
+NEVER_FIRED: Mapping[str, int] = {}
+
+
 def premium_needed(label: OutcomeLabel, tier: Tier) -> bool | None:
     """Tell whether a decision served at `tier` turned out to need premium; None where that is not told."""
     if label == "accepted":
@@ -33,6 +38,18 @@ def premium_needed(label: OutcomeLabel, tier: Tier) -> bool | None:
     if label == "wrong_tier":
         return tier == "base"
     return True if tier == "base" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """One outcome of one decision, with the triggers that had fired in it."""
+
+    decision_id: str
+    label: OutcomeLabel
+    said: bool
+    tier: Tier
+    triggers: tuple[str, ...] = ()
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +97,27 @@ class History:
 
 
 EMPTY = History()
+
+
+def settle_labels(labelled: Iterable[Labelled]) -> tuple[Labelled, ...]:
+    """Return one outcome a decision, from all oldest first: the caller's last word, else the last sign."""
+    settled: dict[str, Labelled] = {}
+    for outcome in labelled:
+        known = settled.get(outcome.decision_id)
+        if known is None or outcome.said or not known.said:
+            settled[outcome.decision_id] = outcome
+    return tuple(settled.values())
+
+
+def count_outcomes(settled: Iterable[Labelled], fired: Mapping[str, int] = NEVER_FIRED) -> History:
+    """Return the record of every trigger from settled outcomes, and from how often each has fired."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in fired}
+    for outcome in settled:
+        needed = premium_needed(outcome.label, outcome.tier)
+        for trigger in outcome.triggers:
+            counts.setdefault(trigger, Counter())[_FIRED[needed]] += 1
+        if needed and outcome.missed and outcome.missed not in outcome.triggers:
+            counts.setdefault(outcome.missed, Counter())["false_negatives"] += 1
+    return History(
+        {name: TriggerRecord(fired=fired.get(name, 0), **count) for name, count in sorted(counts.items())}
+    )

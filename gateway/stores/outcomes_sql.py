@@ -1,0 +1,60 @@
+"""What became of decisions, read back from SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from gateway.stores.base import MOST_OUTCOMES, OutcomeRow
+from gateway.stores.schema import outcomes, request_triggers, requests
+from policies.facts import Tier
+from policies.trigger_validation.history import Labelled
+
+_o = outcomes.c
+
+
+def read_outcomes(connection: Connection, decision_id: str) -> list[OutcomeRow]:
+    """Return what is known of one decision, oldest first."""
+    query = select(outcomes).where(_o.decision_id == decision_id).order_by(_o.at_ms, _o.id)
+    return [OutcomeRow(**row) for row in connection.execute(query).mappings()]
+
+
+def read_tier(connection: Connection, request_id: str) -> Tier | None:
+    """Return the tier that answered a request; None while its books are open."""
+    found = connection.scalar(select(requests.c.tier).where(requests.c.id == request_id))
+    return None if found is None else ("premium" if found == "premium" else "base")
+
+
+def read_labelled(
+    connection: Connection, since_ms: int, until_ms: int, team_id: str | None
+) -> Sequence[Labelled]:
+    """Return the outcomes of the decisions of a window, oldest first; of too many the newest."""
+    within = (_o.decided_ms >= since_ms) & (_o.decided_ms < until_ms)
+    chosen = select(_o.id).where(within if team_id is None else within & (_o.team_id == team_id))
+    newest = chosen.order_by(_o.decided_ms.desc(), _o.id.desc()).limit(MOST_OUTCOMES).subquery()
+    query = (
+        select(_o.id, _o.decision_id, _o.label, _o.said, _o.tier, _o.missed, request_triggers.c.trigger)
+        .join(newest, newest.c.id == _o.id)
+        .outerjoin(request_triggers, request_triggers.c.request_id == _o.request_id)
+        .order_by(_o.at_ms, _o.id, request_triggers.c.trigger)
+    )
+    rows = connection.execute(query)
+    return [_labelled(list(same)) for _, same in groupby(rows, key=lambda row: row.id)]
+
+
+def _labelled(rows: list[Row[str, str, str, bool, str, str, str]]) -> Labelled:
+    first = rows[0]
+    return msgspec.convert(
+        {
+            "decision_id": first.decision_id,
+            "label": first.label,
+            "said": bool(first.said),
+            "tier": first.tier,
+            "triggers": tuple(row.trigger for row in rows if row.trigger is not None),
+            "missed": first.missed,
+        },
+        Labelled,
+    )
