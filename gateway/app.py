@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from gateway.budget_alerts import BudgetAlerts
 from gateway.clock import Clock, SystemClock
 from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
@@ -133,7 +134,8 @@ def _pipeline(
     telemetry: Telemetry,
 ) -> Pipeline:
     settings = configuration.settings
-    state = MemoryState(seed=books.spent_nano)
+    alerts = BudgetAlerts(settings.general_settings.budget_alerts, telemetry)
+    state = MemoryState(seed=books.spent, watch=alerts)
     router = settings.router_settings
     health = HealthMemory(BreakerRule(failures=router.allowed_fails, cooldown_s=router.cooldown_time))
 
@@ -151,7 +153,7 @@ def _pipeline(
         Parts(
             policies=policies,
             aliases=settings.aliases,
-            ledger=Ledger(books=books, state=state, clock=clock),
+            ledger=Ledger(books=books, state=state, clock=clock, deployment_limits=policies.reach.limits),
             state=state,
             sessions=SessionMemory(),
             health=health,
@@ -160,5 +162,6 @@ def _pipeline(
             telemetry=telemetry,
             clock=clock,
             store_prompts=settings.log.store_prompts,
+            max_concurrency=settings.server.max_concurrency,
         )
     )

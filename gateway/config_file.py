@@ -26,8 +26,8 @@ UNSUPPORTED: Mapping[str, frozenset[str]] = {
         """additional_drop_params api_version aws_access_key_id aws_region_name
         aws_secret_access_key budget_duration cache_control_injection_points cooldown_time
         custom_llm_provider drop_params extra_headers litellm_credential_name max_budget
-        max_parallel_requests max_retries max_tokens order organization region_name rpm
-        stream_timeout tags temperature tpm use_in_pass_through vertex_credentials
+        max_retries max_tokens order organization region_name
+        stream_timeout tags temperature use_in_pass_through vertex_credentials
         vertex_location vertex_project weight""".split()
     ),
     "model_info": frozenset(

@@ -15,6 +15,7 @@ from gateway.exchange import Exchange, Fault, TransportFailure
 from gateway.failures import fault_error
 from gateway.headers import decision_headers, receipt_headers, vendor_headers
 from gateway.ledger import Account, Attempted
+from gateway.pace import limit_headers
 from gateway.stores.base import RequestStatus
 from gateway.wire.base import Codec, Relay
 from policies.verdicts import OutcomeKind
@@ -38,13 +39,18 @@ class Delivering:
         """Return what is known before the first byte, and before this attempt is booked."""
         delivery = self.delivery
         booked = len(self.account.attempts)
-        return decision_headers(
+        headers = decision_headers(
             self.exchange,
             model=delivery.deployment.model_name,
             deployment=delivery.deployment.id,
             attempts=booked if delivery.failed_check else booked + 1,
             failed_check=delivery.failed_check,
         ) | vendor_headers(delivery.reply.headers)
+        rooms = self.account.admission.rooms
+        if rooms:
+            anthropic, now = self.exchange.request.dialect == "messages", self.account.clock.now()
+            headers |= limit_headers(rooms, anthropic=anthropic, now=now)
+        return headers
 
     def book(self, outcome: OutcomeKind) -> None:
         """Book the attempt that reached the client."""

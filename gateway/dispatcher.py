@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.errors import BudgetExceeded, GatewayError, Unsupported
+from gateway.errors import BudgetExceeded, DeploymentLimited, GatewayError, Unsupported
 from gateway.exchange import Call, Exchange, Fault, Reply, Target, TransportFailure, Upstream
 from gateway.failures import give_up_error
 from gateway.fleet import Endpoint
@@ -134,10 +134,9 @@ class Dispatcher:
         try:
             sendable = self._prepare(run.exchange, candidate)
             await run.account.cover(candidate)
-        except (BudgetExceeded, Unsupported) as error:
+        except (BudgetExceeded, DeploymentLimited, Unsupported) as error:
             run.error = run.error or error  # the first candidate is the one the caller would have got
-            kind: OutcomeKind = "budget" if isinstance(error, BudgetExceeded) else "unsupported"
-            self._outcome(run, candidate, Fault(kind=kind, message=error.message))
+            self._outcome(run, candidate, _refusal(error))
             return None
         delivery: Delivery | None = None
         try:
@@ -227,11 +226,19 @@ class Dispatcher:
             elapsed_s=self._elapsed(run.exchange),
         )
         run.outcomes.append(outcome)
-        if outcome.kind != "ok":
+        ours = fault.kind == "rate_limited" and fault.status is None  # our limit says nothing of its health
+        if outcome.kind != "ok" and not ours:
             self._observe(run.exchange, outcome)
 
     def _elapsed(self, exchange: Exchange) -> float:
         return self._clock.monotonic() - exchange.started_monotonic_s
+
+
+def _refusal(error: BudgetExceeded | DeploymentLimited | Unsupported) -> Fault:
+    """Return what a refusal of our own means for the plan: another candidate may do."""
+    if isinstance(error, DeploymentLimited):
+        return Fault(kind="rate_limited", message=error.message, retry_after_s=error.retry_after_s)
+    return Fault(kind="budget" if isinstance(error, BudgetExceeded) else "unsupported", message=error.message)
 
 
 def _check(run: _Run, delivery: Delivery) -> Fault | None:

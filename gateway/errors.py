@@ -6,7 +6,7 @@ GatewayError
 │  ├─ Unauthenticated 401       ├─ Forbidden 403 (PolicyDenied 403)
 │  ├─ NotFound 404 (ModelNotFound 404)   ├─ MethodNotAllowed 405
 │  ├─ Conflict 409              ├─ PreconditionFailed 412  ├─ PayloadTooLarge 413
-│  └─ LimitExceeded 429         (RateLimited 429, BudgetExceeded 429)
+│  └─ LimitExceeded 429         (RateLimited 429, DeploymentLimited 429, BudgetExceeded 429)
 ├─ UpstreamError                the vendor failed and the plan gave up
 │  ├─ UpstreamRejected 400      the vendor refused the request itself; its own 4xx
 │  ├─ UpstreamRateLimited 429   ├─ UpstreamTimeout 504  ├─ UpstreamUnavailable 503
@@ -21,6 +21,8 @@ operator's log. Neither ever holds a key or its hash.
 from __future__ import annotations
 
 from typing import ClassVar
+
+from gateway.pace import Room
 
 
 class GatewayError(Exception):
@@ -152,6 +154,15 @@ class LimitExceeded(ClientError):
 
 class RateLimited(LimitExceeded):
     """Too many requests, tokens or concurrent calls."""
+
+    def __init__(self, message: str, *, retry_after_s: float, rooms: tuple[Room, ...] = ()) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.rooms = rooms
+        """What the limits leave, for the answer's headers."""
+
+
+class DeploymentLimited(RateLimited):
+    """A deployment's own limit is used up; another may still serve."""
 
 
 class BudgetExceeded(LimitExceeded):

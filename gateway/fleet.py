@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from gateway.errors import ConfigError
 from gateway.exchange import Timeouts
+from gateway.pace import PaceLimit, pace_limits
 from gateway.settings import LitellmParams, ModelEntry, ModelInfo, Settings
 from gateway.upstreams.providers import AUTHENTICATION, PATHS, PROVIDERS
 from policies.facts import Dialect, Tier
@@ -43,6 +44,8 @@ class Reach:
 
     fleet: Fleet
     endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
+    limits: Mapping[str, tuple[PaceLimit, ...]] = field(default_factory=dict)
+    """The pace each deployment bears, by its id; those without limits are left out."""
 
 
 def build_reach(settings: Settings, prices: PriceTable) -> Reach:
@@ -71,7 +74,7 @@ def build_reach(settings: Settings, prices: PriceTable) -> Reach:
         ),
     )
     endpoints = {i: dict(_endpoints(entry, deployments[i], settings)) for i, entry in entries.items()}
-    return Reach(fleet=fleet, endpoints=endpoints)
+    return Reach(fleet=fleet, endpoints=endpoints, limits=dict(_limits(entries)))
 
 
 def split_model(model: str) -> tuple[str, str]:
@@ -187,6 +190,14 @@ def _endpoints(
     yield dialect, _http(base, dialect, key, timeouts)
     if "messages" in deployment.dialects[1:] and entry.model_info.anthropic_api_base:
         yield "messages", _http(entry.model_info.anthropic_api_base, "messages", key, timeouts)
+
+
+def _limits(entries: Mapping[str, ModelEntry]) -> Iterator[tuple[str, tuple[PaceLimit, ...]]]:
+    for deployment_id, entry in entries.items():
+        given, scope = entry.litellm_params, f"deployment:{deployment_id}"
+        limits = pace_limits(scope, rpm=given.rpm, tpm=given.tpm, concurrency=given.max_parallel_requests)
+        if limits:
+            yield deployment_id, limits
 
 
 def _http(base: str, dialect: Dialect, key: str, timeouts: Timeouts) -> Endpoint:

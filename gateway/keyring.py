@@ -10,6 +10,7 @@ from gateway.clock import Clock
 from gateway.credentials import hash_key
 from gateway.errors import Unauthenticated
 from gateway.exchange import Principal, Scope
+from gateway.pace import PaceLimit, pace_limits
 from gateway.stores.base import Books, BudgetRow, KeyGrant
 
 MAX_SECRET_CHARS = 512
@@ -21,10 +22,11 @@ _REFUSAL = "incorrect API key provided; send a valid key as `Authorization: Bear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """An authenticated principal and the budgets that bind it."""
+    """An authenticated principal and the budgets and limits that bind it."""
 
     principal: Principal
     budgets: tuple[BudgetRow, ...] = ()
+    limits: tuple[PaceLimit, ...] = ()
 
 
 ADMIN = Caller(
@@ -102,4 +104,8 @@ def _caller(grant: KeyGrant) -> Caller:
             time_zone=team.time_zone,
         ),
         budgets=grant.budgets,
+        limits=(
+            *pace_limits(f"key:{key.id}", rpm=key.rpm, tpm=key.tpm, concurrency=key.concurrency),
+            *pace_limits(f"team:{team.id}", rpm=team.rpm, tpm=team.tpm, concurrency=team.concurrency),
+        ),
     )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 import msgspec
 
-from gateway.budgets import window
+from gateway.admission import Admission, budgets_of
 from gateway.clock import Clock
 from gateway.exchange import Exchange
+from gateway.pace import PaceLimit
 from gateway.stores.base import (
     AttemptRow,
     Books,
     BudgetRow,
-    BudgetWindow,
     DecisionRow,
     OpenRow,
     RequestRow,
@@ -27,6 +27,7 @@ from policies.pricing import Usage, cost_nano, usd
 from policies.verdicts import Candidate, OutcomeKind
 
 _NO_USAGE = Usage()
+_NO_LIMITS: Mapping[str, tuple[PaceLimit, ...]] = {}
 FREE_OUTCOMES: frozenset[OutcomeKind] = frozenset(
     {
         "connect_failed",
@@ -88,28 +89,39 @@ class Attempted:
 class Ledger:
     """Opens accounts; the only writer of money."""
 
-    def __init__(self, *, books: Books, state: StateStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        books: Books,
+        state: StateStore,
+        clock: Clock,
+        deployment_limits: Mapping[str, tuple[PaceLimit, ...]] = _NO_LIMITS,
+    ) -> None:
         self._books = books
         self._state = state
         self._clock = clock
+        self._deployment_limits = deployment_limits
 
-    def account(self, exchange: Exchange, budgets: Sequence[BudgetRow], decision: DecisionRow) -> Account:
+    def account(
+        self,
+        exchange: Exchange,
+        budgets: Sequence[BudgetRow],
+        decision: DecisionRow,
+        limits: tuple[PaceLimit, ...] = (),
+    ) -> Account:
         """Return the account of one request; nothing is promised until `cover`."""
-        return Account(
+        whole, by_model = budgets_of(budgets, exchange.principal, exchange.features, exchange.started_s)
+        admission = Admission(
             exchange=exchange,
-            windows=self.windows(budgets, exchange.principal.time_zone),
-            decision=decision,
-            books=self._books,
             state=self._state,
-            clock=self._clock,
+            budgets=whole,
+            by_model=by_model,
+            limits=limits,
+            by_deployment=self._deployment_limits,
         )
-
-    def windows(self, budgets: Sequence[BudgetRow], time_zone: str) -> tuple[BudgetWindow, ...]:
-        """Return the running period of every budget."""
-        if not budgets:
-            return ()
-        now = self._clock.now()
-        return tuple(window(budget, time_zone, now) for budget in budgets)
+        return Account(
+            exchange=exchange, admission=admission, decision=decision, books=self._books, clock=self._clock
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,10 +129,9 @@ class Account:
     """The books of one request while it runs. `cover` before every attempt, `book` after it, `close` once."""
 
     exchange: Exchange
-    windows: tuple[BudgetWindow, ...]
+    admission: Admission
     decision: DecisionRow
     books: Books
-    state: StateStore
     clock: Clock
     first_byte_s: float | None = None
     attempts: list[AttemptRow] = field(default_factory=list)
@@ -132,12 +143,10 @@ class Account:
     async def cover(self, candidate: Candidate) -> None:
         """Promise this attempt's worst case on top of what is already spent.
 
-        Raise BudgetExceeded when a hard budget has no room, StoreUnavailable when the opening cannot be
-        written: a call whose cost could be lost is not made.
+        Raise BudgetExceeded or RateLimited where there is no room, StoreUnavailable when the opening cannot
+        be written: a call whose cost could be lost is not made.
         """
-        amount = self._spent_nano + candidate.worst_case_nano
-        if self.windows:
-            await self.state.reserve(self.exchange.id, self.windows, amount)
+        amount = await self.admission.cover(candidate, self.attempts)
         self.opened = True
         self.books.append(self._opening(candidate, amount))
 
@@ -192,8 +201,7 @@ class Account:
         try:
             self.books.append(*self.attempts, row, self.decision)
         finally:
-            if self.windows and self.opened:
-                await self.state.settle(self.exchange.id, row.cost_nano)
+            await self.admission.settle(self.attempts)
         return self.receipt
 
     @property

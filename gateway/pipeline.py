@@ -6,21 +6,24 @@ import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import msgspec
 from aiohttp import web
 
 from gateway import decision_log, features
+from gateway.admission import budgets_of
 from gateway.clock import Clock
 from gateway.delivery import Delivering, send_answer, send_stream
 from gateway.dispatcher import Dispatcher
-from gateway.errors import GatewayError, Internal, ModelNotFound
+from gateway.errors import GatewayError, Internal, ModelNotFound, Overloaded, RateLimited
 from gateway.exchange import ChatRequest, Exchange, Principal
 from gateway.failures import denial_error
 from gateway.headers import failure_headers
 from gateway.intake import read_body
 from gateway.keyring import Caller
 from gateway.ledger import Account, Ledger
+from gateway.pace import RETRY_BUSY_S, limit_headers
 from gateway.policy_source import PolicySource
 from gateway.scope import DECIDED, SCOPE, RequestScope
 from gateway.stores.base import AttemptRow, RequestStatus, StateStore
@@ -30,7 +33,7 @@ from gateway.stores.sessions import SessionMemory
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
 from policies import decide
-from policies.facts import Rights, Snapshot, Tier
+from policies.facts import BudgetView, Features, Rights, Snapshot, Tier
 from policies.policy import Policy
 from policies.verdicts import Outcome, OutcomeKind
 
@@ -53,6 +56,7 @@ class Parts:
     telemetry: Telemetry
     clock: Clock
     store_prompts: bool
+    max_concurrency: int
 
 
 class Pipeline:
@@ -60,16 +64,29 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._in_flight = 0
 
     async def serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
         """Decide, forward and book one request; raise GatewayError for what cannot be served."""
+        if self._in_flight >= self._parts.max_concurrency:
+            raise Overloaded(
+                "the gateway is serving as many requests as it may, try again in a moment",
+                retry_after_s=RETRY_BUSY_S,
+            )
+        self._in_flight += 1
+        try:
+            return await self._serve(http, caller, codec)
+        finally:
+            self._in_flight -= 1
+
+    async def _serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
         parts = self._parts
         request = codec.parse_request(await read_body(http))
         exchange = self.decide(request, http.headers, caller, codec, http[SCOPE])
         if exchange.decision.denial is not None:
             raise denial_error(exchange.decision.denial)
         row = decision_log.record(exchange, store_prompts=parts.store_prompts)
-        account = parts.ledger.account(exchange, caller.budgets, row)
+        account = parts.ledger.account(exchange, caller.budgets, row, caller.limits)
         try:
             return await self._forward(http, exchange, account, codec)
         except (asyncio.CancelledError, ConnectionError):
@@ -77,8 +94,7 @@ class Pipeline:
             raise
         except GatewayError as error:
             await self._close(account, "failed", error.http_status)
-            if account.receipt is not None:
-                http[DECIDED] = failure_headers(account, account.receipt)
+            http[DECIDED] = self._told(account, error)
             raise
         except Exception:
             await self._close(account, "failed", Internal.status)
@@ -104,7 +120,7 @@ class Pipeline:
             rights=Rights(
                 team=principal.team_name, rewrite=principal.rewrite, allowed_models=principal.allowed_models
             ),
-            budgets=parts.state.views(parts.ledger.windows(caller.budgets, principal.time_zone)),
+            budgets=_budget_views(caller, facts, parts.state, scope.started_s),
             health=parts.health.view(scope.started_monotonic_s),
             session=parts.sessions.recall(principal.team_id, facts.session),
             economy_threshold=parts.economy.threshold(principal.team_id, policy.economy.target_share),
@@ -141,6 +157,14 @@ class Pipeline:
             return await send_stream(delivering, self._parts.clock)
         return await send_answer(delivering)
 
+    def _told(self, account: Account, error: GatewayError) -> dict[str, str]:
+        """Return the headers of an error that came after the decision."""
+        refused = isinstance(error, RateLimited)
+        rooms = error.rooms if isinstance(error, RateLimited) else account.admission.rooms
+        anthropic = account.exchange.request.dialect == "messages"
+        paced = limit_headers(rooms, anthropic=anthropic, now=self._parts.clock.now(), refused=refused)
+        return paced if account.receipt is None else paced | failure_headers(account, account.receipt)
+
     async def _close(self, account: Account, status: RequestStatus, http_status: int) -> None:
         """Close the account once and tell of it; a request that promised nothing leaves no row."""
         if account.receipt is not None or not account.opened:
@@ -151,6 +175,13 @@ class Pipeline:
                 self._parts.health.note(delivered_outcome(attempt), self._parts.clock.monotonic())
         seconds = self._parts.clock.monotonic() - account.exchange.started_monotonic_s
         self._parts.telemetry.served(account, receipt, status=status, seconds=seconds)
+
+
+def _budget_views(caller: Caller, facts: Features, state: StateStore, now: float) -> tuple[BudgetView, ...]:
+    if not caller.budgets:
+        return ()
+    whole, by_model = budgets_of(caller.budgets, caller.principal, facts, now)
+    return state.views((*whole, *chain.from_iterable(by_model.values())))
 
 
 def delivered_outcome(attempt: AttemptRow) -> Outcome:

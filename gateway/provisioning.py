@@ -21,6 +21,9 @@ async def apply_declared_teams(teams: Sequence[TeamEntry], directory: Directory)
             honours_route_wish=entry.honours_route_wish,
             baseline=entry.baseline,
             time_zone=entry.time_zone,
+            rpm=entry.rpm,
+            tpm=entry.tpm,
+            concurrency=entry.concurrency,
         )
         team = await _ensure(spec, directory)
         if entry.budget_usd is not None:
@@ -39,5 +42,8 @@ async def _ensure(spec: TeamSpec, directory: Directory) -> TeamRow:
         honours_route_wish=team.honours_route_wish,
         baseline=team.baseline,
         time_zone=team.time_zone,
+        rpm=team.rpm,
+        tpm=team.tpm,
+        concurrency=team.concurrency,
     )
     return team if known == spec else await directory.update_team(team.id, spec, actor=ACTOR)

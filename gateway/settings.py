@@ -43,6 +43,9 @@ class LitellmParams(_Section):
     input_cost_per_token: Decimal | None = Field(None, ge=0, description="USD; overrides the price table.")
     output_cost_per_token: Decimal | None = Field(None, ge=0, description="USD; overrides the price table.")
     timeout: float | None = Field(None, gt=0, le=7200, description="Total seconds for one attempt.")
+    rpm: int | None = Field(None, ge=1, le=10**12, description="Requests per minute sent to the deployment.")
+    tpm: int | None = Field(None, ge=1, le=10**12, description="Tokens per minute used there.")
+    max_parallel_requests: int | None = Field(None, ge=1, le=10**12, description="Calls to it at a time.")
 
 
 class ModelInfo(_Section):
@@ -130,6 +133,10 @@ class GeneralSettings(_Section):
     spool_dir: str | None = Field(
         None, description="Folder of the write-ahead spool; beside the database by default."
     )
+    budget_alerts: list[Decimal] = Field(
+        default=[Decimal("0.8"), Decimal(1)],
+        description="Shares of a budget's limit that are logged and counted when spending reaches them.",
+    )
     key_pepper: SecretStr | None = Field(
         None, description="Secret mixed into key hashes; generated if absent."
     )
@@ -145,6 +152,9 @@ class ServerSettings(_Section):
     )
     max_body_bytes: int = Field(
         20 * 2**20, ge=1024, le=2**30, description="Longest request body, decompressed."
+    )
+    max_concurrency: int = Field(
+        4096, ge=1, le=10**6, description="Inference requests at a time; more are refused with 503."
     )
     max_answer_bytes: int = Field(
         64 * 2**20, ge=1024, le=2**31, description="Longest answer that is not streamed."
@@ -179,6 +189,9 @@ class TeamEntry(_Section):
     packs: list[str] = Field(default=[], description="Packs laid over the organisation's for this team.")
     budget_usd: Decimal | None = Field(None, gt=0, description="Money limit per period.")
     period: Period = Field("1mo", description="Budget period.")
+    rpm: int | None = Field(None, ge=1, le=10**12, description="Requests per minute.")
+    tpm: int | None = Field(None, ge=1, le=10**12, description="Tokens per minute.")
+    concurrency: int | None = Field(None, ge=1, le=10**12, description="Requests at a time.")
 
 
 class Settings(BaseSettings):

@@ -28,6 +28,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 """Never with local variables: they hold keys and prompts."""
+_ALERTS = "Budgets that reached a share of their limit, once per period."
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -78,6 +79,8 @@ class Telemetry:
             ["code"],
             registry=registry,
         )
+        alert_labels = ["scope", "period", "threshold"]
+        self._alerts = Counter("gateway_budget_alerts", _ALERTS, alert_labels, registry=registry)
         self._triggers = Counter(
             "gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"], registry=registry
         )
@@ -95,6 +98,10 @@ class Telemetry:
             status=outcome.status,
             message=outcome.message,
         )
+
+    def budget_alert(self, scope: str, period: str, threshold: str) -> None:
+        """Note a budget that reached a share of its limit."""
+        self._alerts.labels(scope, period, threshold).inc()
 
     def refused(self, request_id: str, error: GatewayError) -> None:
         """Note a request that was answered with an error; the caller's part of it and the operator's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clock import FixedClock
@@ -93,9 +93,11 @@ class ListBooks:
         self.rows.extend(rows)
 
 
-async def nothing_spent(_scope: str, _since_ms: int) -> int:
+async def nothing_spent(
+    _scope: str, _since_ms: int, _request_ids: Sequence[str]
+) -> tuple[int, frozenset[str]]:
     """Return what a new team has spent."""
-    return 0
+    return 0, frozenset()
 
 
 def make_account(exchange: Exchange, books: ListBooks, *, limit_nano: int | None = None) -> Account:

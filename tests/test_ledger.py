@@ -26,8 +26,8 @@ def attempted(candidate: Candidate = CHEAP, outcome: OutcomeKind = "ok", **known
 
 def state_of(account: Account) -> MemoryState:
     """Return the account's state."""
-    assert isinstance(account.state, MemoryState)
-    return account.state
+    assert isinstance(account.admission.state, MemoryState)
+    return account.admission.state
 
 
 async def test_rows_in_order() -> None:

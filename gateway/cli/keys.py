@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import click
 import msgspec
 
 from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, parse_usd
-from gateway.cli.options import config_option, open_configuration, with_books
+from gateway.cli.options import config_option, limit_options, limits_asked, open_configuration, with_books
 from gateway.cli.teams import ACTOR
 from gateway.errors import InvalidRequest
 from gateway.exchange import Scope
 from gateway.stores.base import BudgetSpec, Directory, KeyChange, KeyRow, KeySpec, Period
+from gateway.wire.invalid_body import invalid_body
 
 SCOPES = ("inference", "reports", "admin", "attribution")
 _SPAN = re.compile(r"^(\d{1,5})([hdw])$")
@@ -24,7 +26,7 @@ _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
 
 @click.group("keys")
 def command() -> None:
-    """Create, list, rotate, block and revoke keys."""
+    """Create, list, change, rotate, block and revoke keys."""
 
 
 @command.command("create")
@@ -38,6 +40,7 @@ def command() -> None:
 @click.option("--budget-usd", default=None, help="Money limit per period.")
 @click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default="1mo", help="Budget period.")
 @click.option("--expires", default=None, help="Lifetime such as 12h, 30d or 8w; default none.")
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(  # noqa: PLR0913 - one parameter per option
     *,
@@ -50,6 +53,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     period: Period,
     expires: str | None,
     as_json: bool,
+    **limits: int | None,
 ) -> None:
     """Create a key and show its secret, once."""
     configuration = open_configuration(config, need_secrets=False)
@@ -62,6 +66,7 @@ def create(  # noqa: PLR0913 - one parameter per option
             allowed_models=models or None,
             expires_ms=None if expires is None else _expiry_ms(expires),
             budgets=budgets,
+            **limits_asked(limits),
         )
         return await Issuer(directory, configuration).create(team, spec, actor=ACTOR)
 
@@ -83,6 +88,28 @@ def list_keys(*, config: Path | None, team: str | None, as_json: bool) -> None:
         limits = ",".join(key.allowed_models) if key.allowed_models else "all models"
         blocked = "" if key.blocked_ms is None else "; blocked"
         click.echo(f"{key.id}  {key.name:28} ...{key.last4}  {','.join(key.scopes)}; {limits}{blocked}")
+
+
+@command.command("update")
+@config_option
+@click.argument("key_id")
+@click.option("--name", default=None, help="Another name.")
+@limit_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def update(
+    *, config: Path | None, key_id: str, name: str | None, as_json: bool, **limits: int | None
+) -> None:
+    """Change what is named of the key KEY_ID; the rest stays."""
+    configuration = open_configuration(config, need_secrets=False)
+    given = limits_asked(limits) | ({} if name is None else {"name": name})
+    if not given:
+        raise click.UsageError("nothing is to be changed; name a setting, such as --rpm")
+
+    async def run(_books: object, directory: Directory) -> KeyRow:
+        return await directory.update_key(key_id, _key_change(given), actor=ACTOR)
+
+    changed = with_books(configuration, run)
+    click.echo(msgspec.json.encode(changed).decode() if as_json else f"key {changed.name} updated")
 
 
 @command.command("rotate")
@@ -125,6 +152,13 @@ def revoke(*, config: Path | None, key_id: str) -> None:
     configuration = open_configuration(config, need_secrets=False)
     key = with_books(configuration, lambda _, directory: directory.revoke_key(key_id, actor=ACTOR))
     click.echo(f"key {key.name} ({key.id}) revoked")
+
+
+def _key_change(given: Mapping[str, int | str | None]) -> KeyChange:
+    try:
+        return msgspec.convert(given, KeyChange)
+    except msgspec.ValidationError as error:
+        raise invalid_body(error) from None
 
 
 def _set_blocked(config: Path | None, key_id: str, *, blocked: bool) -> None:

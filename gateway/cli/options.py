@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # SQL is imported when the books are opened
     from gateway.stores.sql_books import SqlBooks
 
 _T = TypeVar("_T")
+_V = TypeVar("_V")
+_F = TypeVar("_F", bound=Callable[..., None])
 DEFAULT_FILE = Path("config.yaml")
 
 config_option = click.option(
@@ -29,6 +31,24 @@ config_option = click.option(
     default=None,
     help="Configuration file; config.yaml in this folder if there is one.",
 )
+
+
+def limit_options(command: _F) -> _F:
+    """Add the options of limits of pace; 0 lifts one."""
+    for name, text in (
+        ("concurrency", "Requests at a time; 0 for any."),
+        ("tpm", "Tokens per minute; 0 for any."),
+        ("rpm", "Requests per minute; 0 for any."),
+    ):
+        command = click.option(f"--{name}", type=click.IntRange(0, 10**12), default=None, help=text)(command)
+    return command
+
+
+def limits_asked(given: Mapping[str, _V]) -> dict[str, _V | None]:
+    """Return the limits that were given, 0 as none."""
+    return {
+        name: given[name] or None for name in ("rpm", "tpm", "concurrency") if given.get(name) is not None
+    }
 
 
 def open_configuration(path: Path | None, *, need_secrets: bool) -> Configuration:

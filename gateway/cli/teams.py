@@ -8,7 +8,14 @@ import click
 import msgspec
 
 from gateway.administration import parse_usd
-from gateway.cli.options import config_option, open_configuration, or_fail, with_books
+from gateway.cli.options import (
+    config_option,
+    limit_options,
+    limits_asked,
+    open_configuration,
+    or_fail,
+    with_books,
+)
 from gateway.stores.base import BudgetSpec, Directory, Period, TeamChange, TeamRow, TeamSpec
 from gateway.wire.invalid_body import invalid_body
 
@@ -32,6 +39,7 @@ def command() -> None:
 @click.option("--time-zone", default="UTC", help="IANA zone in which budgets and days begin.")
 @click.option("--budget-usd", default=None, help="Money limit per period.")
 @click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default="1mo", help="Budget period.")
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(  # noqa: PLR0913 - one parameter per option
     *,
@@ -43,11 +51,12 @@ def create(  # noqa: PLR0913 - one parameter per option
     budget_usd: str | None,
     period: Period,
     as_json: bool,
+    **limits: int | None,
 ) -> None:
     """Create the team NAME."""
     configuration = open_configuration(config, need_secrets=False)
     fields = {"name": name, "rewrite": rewrite, "baseline": baseline, "time_zone": time_zone}
-    spec = or_fail(lambda: msgspec.convert(fields, TeamSpec))
+    spec = or_fail(lambda: msgspec.convert(fields | limits_asked(limits), TeamSpec))
 
     async def run(_books: object, directory: Directory) -> TeamRow:
         limit = None if budget_usd is None else parse_usd(budget_usd)
@@ -86,11 +95,12 @@ def list_teams(*, config: Path | None, as_json: bool) -> None:
 @click.option(
     "--honours-route-wish/--ignores-route-wish", default=None, help="Whether x-gateway-route is obeyed."
 )
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def update(*, config: Path | None, team: str, as_json: bool, **asked: str | bool | None) -> None:
+def update(*, config: Path | None, team: str, as_json: bool, **asked: str | bool | int | None) -> None:
     """Change the settings of TEAM that are named; the others stay."""
     configuration = open_configuration(config, need_secrets=False)
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value is not None} | limits_asked(asked)
     if not given:
         raise click.UsageError("nothing is to be changed; name a setting, such as --time-zone")
 
@@ -111,7 +121,7 @@ def delete(*, config: Path | None, name: str) -> None:
     click.echo(f"team {team.name} deleted, its keys revoked")
 
 
-def _change(given: dict[str, str | bool]) -> TeamChange:
+def _change(given: dict[str, str | bool | int | None]) -> TeamChange:
     try:
         return msgspec.convert(given, TeamChange)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Budgets: what a team or key may spend per period, and what it has spent."""
+"""Budgets: what a team, key or model may spend per period, and what it has spent."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from aiohttp import web
 
 from gateway.administration import Money, parse_usd
 from gateway.budgets import window
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.http_values import Listing, Paging, answer, listing, read_json, read_query
 from gateway.keyring import Caller
-from gateway.stores.base import BudgetSpec, OwnedBudget, Period
+from gateway.stores.base import BudgetSpec, OwnedBudget, Period, split_scope
 from gateway.stores.directory_base import Name
 from gateway.wiring import WIRING, Guarded, Wiring
 from policies.pricing import usd
+from policies.yaml_lines import nearest
 
-_PATH = "/v1/budgets/{scope}/{period}"
+_PATH = "/v1/budgets/{scope:.+}/{period}"
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     scope: str
-    """`team:<id>` or `key:<id>`."""
+    """`team:<id>`, `key:<id>`, `model:<name>`; `team:<id>/model:<name>` is a team's part of one."""
     period: Period
     hard: bool
     limit_usd: str
@@ -62,6 +63,7 @@ async def get_budget(request: web.Request, _caller: Caller) -> web.Response:
 async def put_budget(request: web.Request, caller: Caller) -> web.Response:
     """Set a limit; again changes nothing."""
     wiring, scope, period = request.app[WIRING], request.match_info["scope"], _period(request)
+    _check_model(wiring, scope)
     money = await read_json(request, Money)
     spec = BudgetSpec(
         limit_nano=parse_usd(money.limit_usd, param="limit_usd"), period=period, hard=money.hard
@@ -94,6 +96,15 @@ async def _status(wiring: Wiring, owned: OwnedBudget) -> Budget:
     )
 
 
+def _check_model(wiring: Wiring, scope: str) -> None:
+    """Raise ModelNotFound for a budget that would never count: no deployment has the name."""
+    parts, fleet = split_scope(scope), wiring.policies.reach.fleet
+    if parts.kind == "model" and not fleet.named(parts.value):
+        names = {deployment.model_name for deployment in fleet.deployments.values()}
+        hint = nearest(parts.value, names)
+        raise ModelNotFound(f"no deployment is called `{parts.value[:80]}`{hint}", param="scope")
+
+
 def _period(request: web.Request) -> Period:
     asked = request.match_info["period"]
     known: tuple[Period, ...] = get_args(Period)
@@ -118,7 +129,7 @@ ROUTES = (
         path=_PATH,
         handler=get_budget,
         scope="admin",
-        summary="The limit of `team:<id>` or `key:<id>` per `1d`, `1w` or `1mo`, with what is spent.",
+        summary="The limit of `team:<id>`, `key:<id>` or `model:<name>` per period; what is spent.",
         answer=Budget,
     ),
     Guarded(

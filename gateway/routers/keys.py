@@ -23,7 +23,7 @@ from gateway.http_values import (
 )
 from gateway.keyring import Caller
 from gateway.stores.base import KeyChange, KeyRow, KeySpec
-from gateway.stores.directory_base import Name, UnixMs
+from gateway.stores.directory_base import Name, Pace, UnixMs
 from gateway.wiring import WIRING, Guarded, Wiring
 
 
@@ -38,6 +38,10 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Model names the key may reach; null for all."""
     expires_ms: UnixMs | None = None
     budgets: list[Limit] = []
+    rpm: Pace | None = None
+    """Requests per minute; null for no limit of the key's own. Likewise the next two."""
+    tpm: Pace | None = None
+    concurrency: Pace | None = None
 
 
 class KeyPaging(Paging, frozen=True, kw_only=True):
@@ -62,6 +66,9 @@ async def create_key(request: web.Request, caller: Caller) -> web.Response:
         allowed_models=None if asked.allowed_models is None else tuple(asked.allowed_models),
         expires_ms=asked.expires_ms,
         budgets=tuple(limit.spec(f"budgets[{i}].limit_usd") for i, limit in enumerate(asked.budgets)),
+        rpm=asked.rpm,
+        tpm=asked.tpm,
+        concurrency=asked.concurrency,
     )
     issued = await _issuer(request.app[WIRING]).create(asked.team, spec, actor=caller.principal.key_id)
     return answer_version(issued, issued.key, status=201)

@@ -24,7 +24,8 @@ from gateway.stores.directory_base import (
     TeamRow,
     TeamSpec,
 )
-from policies.facts import BudgetView, Tier
+from gateway.stores.state_base import BudgetWindow, Hold, StateStore, split_scope
+from policies.facts import Tier
 from policies.trigger_validation.history import Labelled, OutcomeLabel
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "Baseline",
     "BudgetRow",
     "BudgetSpec",
+    "BudgetWindow",
     "Directory",
+    "Hold",
     "KeyChange",
     "KeyGrant",
     "KeyRow",
@@ -40,9 +43,11 @@ __all__ = [
     "OwnedBudget",
     "Page",
     "Period",
+    "StateStore",
     "TeamChange",
     "TeamRow",
     "TeamSpec",
+    "split_scope",
 ]
 
 RequestStatus = Literal["ok", "failed", "cancelled", "interrupted"]
@@ -176,18 +181,6 @@ class OutcomeRow(Row, frozen=True, kw_only=True, tag="outcome", omit_defaults=Tr
 AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow | OutcomeRow
 
 
-class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """A budget in the period that is running."""
-
-    scope: str
-    limit_nano: int
-    period: Period
-    since_ms: int
-    oldest_live_ms: int
-    """Windows that began before this can be forgotten."""
-    hard: bool = True
-
-
 class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which requests a report sums, and by what it groups them; `[since_ms, until_ms)`."""
 
@@ -287,23 +280,4 @@ class OutcomeReader(Protocol):
         self, since_ms: int, until_ms: int, *, team_id: str | None = None
     ) -> Sequence[Labelled]:
         """Return the outcomes of the decisions of `[since_ms, until_ms)`; of too many the newest."""
-        ...
-
-
-class StateStore(Protocol):
-    """The counters that admission needs: budgets with their reservations."""
-
-    def views(self, budgets: Sequence[BudgetWindow]) -> tuple[BudgetView, ...]:
-        """Return the budgets as this process knows them, without I/O."""
-        ...
-
-    async def reserve(self, hold_id: str, budgets: Sequence[BudgetWindow], amount_nano: int) -> None:
-        """Make the hold promise `amount_nano` in all, against every budget or none; raise BudgetExceeded.
-
-        Called again for an open hold, it changes the amount; a refusal leaves the hold as it was.
-        """
-        ...
-
-    async def settle(self, hold_id: str, spent_nano: int) -> None:
-        """Turn the hold into spending of `spent_nano` (0 releases it); closing twice changes nothing."""
         ...

@@ -17,6 +17,8 @@ Baseline = Literal["all-premium", "all-base", "requested"]
 Versions = frozenset[int] | None
 """The versions at which a change is still wanted; None for any."""
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Pace = Annotated[int, Meta(ge=1, le=10**12)]
+"""A limit of requests, tokens or calls."""
 UnixMs = Annotated[int, Meta(ge=0, le=10**15)]
 
 
@@ -30,6 +32,12 @@ class TeamRow(msgspec.Struct, frozen=True, kw_only=True):
     honours_route_wish: bool = True
     baseline: Baseline = "all-premium"
     time_zone: str = "UTC"
+    rpm: int | None = None
+    """Requests per minute of all its keys together; None for no limit. Likewise the next two."""
+    tpm: int | None = None
+    """Tokens per minute."""
+    concurrency: int | None = None
+    """Requests at a time."""
     deleted_ms: int | None = None
     version: int = 1
 
@@ -47,6 +55,10 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int | None = None
     revoked_ms: int | None = None
     blocked_ms: int | None = None
+    rpm: int | None = None
+    """Requests per minute; None for no limit of its own. Likewise the next two."""
+    tpm: int | None = None
+    concurrency: int | None = None
     version: int = 1
 
 
@@ -84,16 +96,22 @@ class TeamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     honours_route_wish: bool = True
     baseline: Baseline = "all-premium"
     time_zone: Name = "UTC"
+    rpm: Pace | None = None
+    tpm: Pace | None = None
+    concurrency: Pace | None = None
 
 
 class TeamChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be different about a team; what is left out stays."""
+    """What is to be different about a team; what is left out stays, null lifts a limit."""
 
     name: Name | UnsetType = UNSET
     rewrite: RewriteContract | UnsetType = UNSET
     honours_route_wish: bool | UnsetType = UNSET
     baseline: Baseline | UnsetType = UNSET
     time_zone: Name | UnsetType = UNSET
+    rpm: Pace | UnsetType | None = UNSET
+    tpm: Pace | UnsetType | None = UNSET
+    concurrency: Pace | UnsetType | None = UNSET
 
 
 class BudgetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +130,9 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     allowed_models: tuple[str, ...] | None = None
     expires_ms: int | None = None
     budgets: tuple[BudgetSpec, ...] = ()
+    rpm: Pace | None = None
+    tpm: Pace | None = None
+    concurrency: Pace | None = None
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,6 +143,9 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     allowed_models: list[str] | UnsetType | None = UNSET
     expires_ms: UnixMs | UnsetType | None = UNSET
     blocked: bool | UnsetType = UNSET
+    rpm: Pace | UnsetType | None = UNSET
+    tpm: Pace | UnsetType | None = UNSET
+    concurrency: Pace | UnsetType | None = UNSET
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, insert, literal, or_, select, update
 
 from gateway.errors import InvalidRequest, NotFound
 from gateway.stores.directory_acts import Act
 from gateway.stores.directory_base import BudgetRow, BudgetSpec, OwnedBudget, Page, Period
-from gateway.stores.directory_rows import on_page, read_budget
+from gateway.stores.directory_rows import OWNED_BY_NOBODY, in_scope, on_page, read_budget
 from gateway.stores.directory_rules import check_budget
 from gateway.stores.schema import budgets, fit_text, keys, teams
+from gateway.stores.spent_sql import SCOPES
+from gateway.stores.state_base import NOBODYS_ZONE, split_scope
 
 
 def set_budget(act: Act, scope: str, spec: BudgetSpec) -> BudgetRow:
-    """Set the limit of a live team or key for a period; raise NotFound or InvalidRequest."""
+    """Set the limit of a scope for a period; raise NotFound or InvalidRequest."""
     check_budget(spec)
     _check_scope(act.connection, scope)
     known = _find(act.connection, scope, spec.period)
@@ -66,12 +70,18 @@ def read_owned(connection: Connection, scope: str | None, page: Page | None) -> 
 def lift_budgets_of_team(act: Act, team_id: str) -> None:
     """Forget the limits of a team that ends, and of its keys."""
     of_keys = select("key:" + keys.c.id).where(keys.c.team_id == team_id)
-    _lift(act, or_(budgets.c.scope == f"team:{team_id}", budgets.c.scope.in_(of_keys)))
+    _lift(
+        act,
+        or_(
+            in_scope(literal(f"team:{team_id}")),
+            *(in_scope(literal(key)) for key in act.connection.scalars(of_keys)),
+        ),
+    )
 
 
 def lift_budgets_of_key(act: Act, key_id: str) -> None:
     """Forget the limits of a key that ends."""
-    _lift(act, budgets.c.scope == f"key:{key_id}")
+    _lift(act, in_scope(literal(f"key:{key_id}")))
 
 
 def _lift(act: Act, which: ColumnElement[bool]) -> None:
@@ -86,19 +96,22 @@ def _find(connection: Connection, scope: str, period: Period) -> BudgetRow | Non
 
 def _owned() -> Select[*tuple[object, ...]]:
     """Select the limits of live owners, each with the time zone of the team that pays."""
-    its_key = and_(budgets.c.scope == "key:" + keys.c.id, keys.c.revoked_ms.is_(None))
-    its_team = or_(budgets.c.scope == "team:" + teams.c.id, teams.c.id == keys.c.team_id)
+    its_key = and_(in_scope("key:" + keys.c.id), keys.c.revoked_ms.is_(None))
+    its_team = or_(in_scope("team:" + teams.c.id), teams.c.id == keys.c.team_id)
     return (
         select(*budgets.c, teams.c.time_zone)
         .select_from(budgets)
         .outerjoin(keys, its_key)
-        .join(teams, and_(its_team, teams.c.deleted_ms.is_(None)))
+        .outerjoin(teams, and_(its_team, teams.c.deleted_ms.is_(None)))
+        .where(or_(teams.c.id.is_not(None), OWNED_BY_NOBODY))
     )
 
 
 def _read_owned(connection: Connection, query: Select[*tuple[object, ...]]) -> list[OwnedBudget]:
     rows = connection.execute(query).mappings()
-    return [OwnedBudget(budget=read_budget(row), time_zone=row[teams.c.time_zone]) for row in rows]
+    return [
+        OwnedBudget(budget=read_budget(row), time_zone=row[teams.c.time_zone] or NOBODYS_ZONE) for row in rows
+    ]
 
 
 def _missing(scope: str, period: Period) -> NotFound:
@@ -106,14 +119,19 @@ def _missing(scope: str, period: Period) -> NotFound:
 
 
 def _check_scope(connection: Connection, scope: str) -> None:
-    kind, _, scope_id = scope.partition(":")
-    live = {
-        "team": select(teams.c.id).where(teams.c.id == scope_id, teams.c.deleted_ms.is_(None)),
-        "key": select(keys.c.id).where(keys.c.id == scope_id, keys.c.revoked_ms.is_(None)),
-    }
-    if kind not in live:
-        raise InvalidRequest(
-            f"`{fit_text(scope, 64)}` is not a scope; use team:<id> or key:<id>", param="scope"
-        )
-    if connection.scalar(live[kind]) is None:
-        raise NotFound(f"there is no live {kind} with the id `{fit_text(scope_id, 64)}`")
+    """Raise InvalidRequest for what is no scope, NotFound for one whose owner is not there."""
+    parts = split_scope(scope)
+    named_part = parts.kind in _OWNERS or (parts.kind in _PARTS and bool(parts.value))
+    if not named_part or not scope.isprintable() or len(scope) > _LONGEST_SCOPE:
+        raise InvalidRequest(f"`{fit_text(scope, 64)}` is not a scope; use {SCOPES}", param="scope")
+    kind, _, owner_id = parts.owner.partition(":")
+    if kind and connection.scalar(_OWNERS[kind](owner_id)) is None:
+        raise NotFound(f"there is no live {kind} with the id `{fit_text(owner_id, 64)}`")
+
+
+_PARTS = ("model",)
+_LONGEST_SCOPE = 128
+_OWNERS: Mapping[str, Callable[[str], Select[str]]] = {
+    "team": lambda owner_id: select(teams.c.id).where(teams.c.id == owner_id, teams.c.deleted_ms.is_(None)),
+    "key": lambda owner_id: select(keys.c.id).where(keys.c.id == owner_id, keys.c.revoked_ms.is_(None)),
+}

@@ -35,6 +35,9 @@ def create_key(act: Act, team: str, spec: KeySpec, fingerprint: Fingerprint) -> 
         scopes=spec.scopes,
         allowed_models=spec.allowed_models,
         expires_ms=spec.expires_ms,
+        rpm=spec.rpm,
+        tpm=spec.tpm,
+        concurrency=spec.concurrency,
     )
     act.connection.execute(insert(keys).values(key_values(key) | {"key_hash": fingerprint.key_hash}))
     for budget in spec.budgets:
@@ -125,6 +128,9 @@ def _check(changed: KeyRow, change: KeyChange, now_ms: int) -> None:
         scopes=changed.scopes,
         allowed_models=changed.allowed_models,
         expires_ms=asked_expiry,
+        rpm=changed.rpm,
+        tpm=changed.tpm,
+        concurrency=changed.concurrency,
     )
     check_key(spec, now_ms)
 

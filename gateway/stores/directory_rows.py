@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Column, Connection, RowMapping, Select, or_, select, union_all
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, or_, select, union_all
 
 from gateway.exchange import Scope
 from gateway.stores.directory_base import BudgetRow, KeyGrant, KeyRow, Page, TeamRow
@@ -15,6 +15,8 @@ from gateway.stores.schema import Value, budgets, former_secrets, keys, teams
 Query = TypeVar("Query", bound=Select[*tuple[object, ...]])
 
 _KEY_COLUMNS = tuple(keys.c[name] for name in KeyRow.__struct_fields__)
+OWNED_BY_NOBODY = or_(*(budgets.c.scope.like(f"{kind}:%") for kind in ("model", "tag")))
+"""Budgets that count what all teams spend on a model or under a tag."""
 _JSON_COLUMNS = ("scopes", "allowed_models")
 
 
@@ -59,18 +61,23 @@ def on_page(query: Query, record_id: Column[str], page: Page | None) -> Query:
     return (query if page.after is None else query.where(record_id > page.after)).limit(page.limit)
 
 
+def in_scope(owner: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say that a budget is an owner's: its whole spending, or its spending on one model or tag."""
+    return or_(budgets.c.scope == owner, budgets.c.scope.like(owner + "/%"))
+
+
 def read_grant(connection: Connection, key_hash: str, now_ms: int) -> KeyGrant | None:
-    """Return a live key with its live team and the budgets of both, in one query."""
+    """Return a live key with its live team and the budgets that bind it, in one query."""
     still_valid = former_secrets.c.until_ms > now_ms
     named = union_all(
         select(keys.c.id).where(keys.c.key_hash == key_hash),
         select(former_secrets.c.key_id).where(former_secrets.c.key_hash == key_hash, still_valid),
     )
-    of_either = or_(budgets.c.scope == "team:" + teams.c.id, budgets.c.scope == "key:" + keys.c.id)
+    of_any = or_(in_scope("team:" + teams.c.id), in_scope("key:" + keys.c.id), OWNED_BY_NOBODY)
     query = (
         select(*_KEY_COLUMNS, *teams.c, *budgets.c)
         .join_from(keys, teams)
-        .outerjoin(budgets, of_either)
+        .outerjoin(budgets, of_any)
         .where(
             keys.c.id.in_(named),
             keys.c.revoked_ms.is_(None),

@@ -58,16 +58,6 @@ _SUMS: Mapping[str, ColumnElement[int]] = {
 }
 
 
-def read_spent(connection: Connection, scope: str, since_ms: int) -> int:
-    """Return the cost in nano-USD of a scope's requests since an instant; raise InvalidRequest."""
-    kind, _, scope_id = scope.partition(":")
-    column = {"team": _r.team_id, "key": _r.key_id}.get(kind)
-    if column is None:
-        raise InvalidRequest(f"`{scope}` is not a scope; use team:<id> or key:<id>", param="scope")
-    query = select(func.sum(_r.cost_nano)).where(column == scope_id, _r.at_ms >= since_ms)
-    return int(connection.scalar(query) or 0)
-
-
 def read_report(connection: Connection, query: ReportQuery) -> tuple[ReportLine, ...]:
     """Return one line per group, ordered by group; raise InvalidRequest.
 

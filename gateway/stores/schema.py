@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from gateway.stores.base import AttemptRow, DecisionRow, OutcomeRow, RequestRow
 
-REVISION = "0003"
+REVISION = "0004"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -70,6 +70,9 @@ teams = Table(
     Column("time_zone", _ID, nullable=False),
     Column("deleted_ms", BigInteger),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("rpm", BigInteger),
+    Column("tpm", BigInteger),
+    Column("concurrency", BigInteger),
 )
 _live_team = text("deleted_ms IS NULL")
 Index("ux_teams_name", teams.c.name, unique=True, sqlite_where=_live_team, postgresql_where=_live_team)
@@ -89,6 +92,9 @@ keys = Table(
     Column("key_hash", _ID, nullable=False),
     Column("blocked_ms", BigInteger),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("rpm", BigInteger),
+    Column("tpm", BigInteger),
+    Column("concurrency", BigInteger),
     UniqueConstraint("key_hash", name="ux_keys_hash"),
 )
 _live_key = text("revoked_ms IS NULL")

@@ -24,7 +24,8 @@ from gateway.stores.directory_rows import read_grant
 from gateway.stores.drain import Drain, replay
 from gateway.stores.ledger_sql import find_decision, read_attempts, read_decisions
 from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
-from gateway.stores.reports_sql import read_report, read_spent
+from gateway.stores.reports_sql import read_report
+from gateway.stores.spent_sql import read_spent
 from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled
@@ -103,8 +104,17 @@ class SqlBooks:
         return await self._database.run(lambda connection: read_grant(connection, key_hash, now_ms))
 
     async def spent_nano(self, scope: str, since_ms: int) -> int:
-        """Return what `team:<id>` or `key:<id>` has spent on requests since then."""
-        return await self._database.run(lambda connection: read_spent(connection, scope, since_ms))
+        """Return what a budget's scope has spent on requests since then."""
+        return (await self._database.run(lambda connection: read_spent(connection, scope, since_ms)))[0]
+
+    async def spent(
+        self, scope: str, since_ms: int, request_ids: Sequence[str]
+    ) -> tuple[int, frozenset[str]]:
+        """Return the same with every row appended so far, and which of the named requests it holds."""
+        await self.flush()
+        return await self._database.run(
+            lambda connection: read_spent(connection, scope, since_ms, request_ids)
+        )
 
     async def report(self, query: ReportQuery) -> Sequence[ReportLine]:
         """Return one line per group, ordered by group; with no grouping exactly one line.

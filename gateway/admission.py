@@ -1,0 +1,145 @@
+"""What one request claims of budgets and limits, from its first attempt to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.budgets import window
+from gateway.exchange import Exchange, Principal
+from gateway.pace import NO_ROOMS, NO_SCOPES, PaceLimit, Room
+from gateway.stores.base import AttemptRow, BudgetRow, BudgetWindow, Hold, StateStore, split_scope
+from gateway.stores.state_base import NOBODYS_ZONE
+from policies.facts import Features
+from policies.policy import Deployment
+from policies.verdicts import Candidate
+
+T = TypeVar("T")
+
+_TAG, _MODEL = "tag", "model"
+_REAL_SHARE = (3, 4)
+"""`Features.input_tokens` is an upper bound; limits of pace count what is likely, and settle what was."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Admission:
+    """The claims of one request: `cover` before every attempt, `settle` once."""
+
+    exchange: Exchange
+    state: StateStore
+    budgets: tuple[BudgetWindow, ...] = ()
+    """Those that see all of the request, whatever model serves it."""
+    by_model: Mapping[str, tuple[BudgetWindow, ...]]
+    """Those that see only the calls of one model."""
+    limits: tuple[PaceLimit, ...] = ()
+    by_deployment: Mapping[str, tuple[PaceLimit, ...]]
+    rooms: tuple[Room, ...] = NO_ROOMS
+    """What the limits left when the request was last admitted."""
+    _hold: Hold | None = None
+
+    async def cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> int:
+        """Claim this attempt's worst case on top of what is spent; return both together in nano-USD.
+
+        Raise RateLimited or BudgetExceeded, and claim nothing then that was not claimed before.
+        """
+        spent_nano = sum(attempt.cost_nano for attempt in attempts)
+        amount_nano = spent_nano + candidate.worst_case_nano
+        if not (self.budgets or self.limits or self.by_model or self.by_deployment):
+            return amount_nano
+        hold = self._claim(candidate, attempts, amount_nano)
+        if hold.budgets or hold.limits:
+            self.rooms = await self.state.admit(hold)
+            self._hold = hold
+        return amount_nano
+
+    async def settle(self, attempts: Sequence[AttemptRow]) -> None:
+        """Turn the claims into what was spent; without claims there is nothing to do."""
+        held, self._hold = self._hold, None
+        if held is None:
+            return
+        await self.state.settle(
+            Hold(
+                id=held.id,
+                budgets=held.budgets,
+                limits=held.limits,
+                amount_nano=sum(attempt.cost_nano for attempt in attempts),
+                by_scope=self._by_scope(attempts),
+                tokens=_tokens(attempts),
+            )
+        )
+
+    def _claim(self, candidate: Candidate, attempts: Sequence[AttemptRow], amount_nano: int) -> Hold:
+        exchange, held = self.exchange, self._hold
+        deployment = exchange.policy.fleet.deployments[candidate.deployment]
+        name = deployment.model_name
+        own = self.by_model.get(name, ())
+        return Hold(
+            id=exchange.id,
+            budgets=_joined(held.budgets if held else self.budgets, own),
+            limits=_joined(held.limits if held else self.limits, self.by_deployment.get(deployment.id, ())),
+            amount_nano=amount_nano,
+            by_scope=self._by_scope(attempts, name, candidate.worst_case_nano),
+            tokens=_tokens(attempts) + _likely_tokens(exchange, deployment),
+        )
+
+    def _by_scope(
+        self, attempts: Sequence[AttemptRow], model: str = "", worst_case_nano: int = 0
+    ) -> Mapping[str, int]:
+        """Return what each budget of one model has seen, and will see if that is the model called next."""
+        if not self.by_model:
+            return NO_SCOPES
+        return {
+            budget.scope: sum(a.cost_nano for a in attempts if a.model == name)
+            + (worst_case_nano if name == model else 0)
+            for name, budgets in self.by_model.items()
+            for budget in budgets
+        }
+
+
+def budgets_of(
+    rows: Iterable[BudgetRow], principal: Principal, features: Features, now: float
+) -> tuple[tuple[BudgetWindow, ...], Mapping[str, tuple[BudgetWindow, ...]]]:
+    """Return the running periods of the budgets that see this request: wholly, and by model.
+
+    A budget nobody owns runs in `NOBODYS_ZONE`; the others in the time zone of the team that pays.
+    """
+    whole: list[BudgetWindow] = []
+    by_model: dict[str, tuple[BudgetWindow, ...]] = {}
+    for row in rows:
+        scope = split_scope(row.scope)
+        running = window(row, principal.time_zone if scope.owner else NOBODYS_ZONE, now)
+        if scope.kind == _MODEL:
+            by_model[scope.value] = (*by_model.get(scope.value, ()), running)
+        elif scope.kind != _TAG or scope.value in tag_names(features):
+            whole.append(running)
+    return tuple(whole), by_model
+
+
+def tag_names(features: Features) -> tuple[str, ...]:
+    """Return a request's tags as they are budgeted and reported: `name=value`."""
+    return tuple(f"{name}={value}" for name, value in features.declared.tags)
+
+
+def _joined(known: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
+    return (*known, *(one for one in more if one not in known)) if more else known
+
+
+def _tokens(attempts: Iterable[AttemptRow]) -> int:
+    return sum(
+        a.input_tokens
+        + a.output_tokens
+        + a.cache_read_tokens
+        + a.cache_write_5m_tokens
+        + a.cache_write_1h_tokens
+        for a in attempts
+    )
+
+
+def _likely_tokens(exchange: Exchange, deployment: Deployment) -> int:
+    """Return what a call is taken to use of a limit until its usage is known."""
+    features = exchange.features
+    asked = features.max_output_tokens
+    likely = exchange.policy.economy.expected_output_tokens if asked is None else asked
+    output = min(max(0, likely), deployment.card.max_output_tokens) * max(1, features.choices)
+    return features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1] + output

@@ -1,0 +1,54 @@
+"""What the books say a budget's scope has spent: the truth every counter of admission is rebuilt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, union_all
+
+from gateway.errors import InvalidRequest
+from gateway.stores.schema import attempts, requests
+from gateway.stores.state_base import split_scope
+
+_r, _a = requests.c, attempts.c
+_OWNED = {"team": _r.team_id, "key": _r.key_id}
+
+
+def read_spent(
+    connection: Connection, scope: str, since_ms: int, request_ids: Sequence[str] = ()
+) -> tuple[int, frozenset[str]]:
+    """Return the nano-USD of a scope's requests since an instant, and which of the named requests it holds.
+
+    One statement, hence one snapshot: a named request is in the sum exactly if it is returned. Raise
+    InvalidRequest for what is no scope.
+    """
+    parts = [*_sums(scope, since_ms), select(literal(0), _r.id).where(_r.id.in_(request_ids))]
+    rows = connection.execute(union_all(*parts)).all()
+    return sum(int(nano or 0) for nano, _ in rows), frozenset(found for _, found in rows if found)
+
+
+def _sums(scope: str, since_ms: int) -> tuple[Select[int, str], ...]:
+    """Return the queries whose results add up to what the scope has spent."""
+    parts = split_scope(scope)
+    since: list[ColumnElement[bool]] = [_r.at_ms >= since_ms]
+    kind, _, owner_id = parts.owner.partition(":")
+    if kind:
+        since.append(_OWNED[kind] == owner_id)
+    if parts.kind in _OWNED:
+        return (_total(_r.cost_nano).where(*since),)
+    if parts.kind == "model":
+        return (
+            _total(_a.cost_nano)
+            .select_from(requests.join(attempts, _a.request_id == _r.id))
+            .where(_a.model == parts.value, *since),
+            # a request whose process died has no attempts in the books, only its worst case
+            _total(_r.cost_nano).where(_r.status == "interrupted", _r.model == parts.value, *since),
+        )
+    raise InvalidRequest(f"`{scope[:80]}` is not a scope; use {SCOPES}", param="scope")
+
+
+def _total(cost: ColumnElement[int]) -> Select[int, str]:
+    return select(func.sum(cost), literal(""))
+
+
+SCOPES = "team:<id>, key:<id> or model:<name>, the last also as team:<id>/model:<name>"
