@@ -20,6 +20,7 @@ from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
 from gateway.middleware.error_envelope import error_envelope
 from gateway.middleware.request_scope import request_scope
+from gateway.outcomes import OutcomeWatch
 from gateway.pipeline import Parts, Pipeline
 from gateway.policy_source import PolicySource, load_reach
 from gateway.provisioning import apply_declared_teams
@@ -63,6 +64,7 @@ def build_app(configuration: Configuration, *, clock: Clock | None = None) -> we
                 keyring=keyring,
                 books=books,
                 decisions=books,
+                outcomes=books,
                 directory=books.directory,
                 telemetry=telemetry,
                 clock=clock,
@@ -159,6 +161,7 @@ def _pipeline(
             health=health,
             economy=EconomyMemory(),
             dispatcher=dispatcher,
+            outcomes=OutcomeWatch(books, clock),
             telemetry=telemetry,
             clock=clock,
             store_prompts=settings.log.store_prompts,

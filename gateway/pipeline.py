@@ -23,6 +23,7 @@ from gateway.headers import failure_headers
 from gateway.intake import read_body
 from gateway.keyring import Caller
 from gateway.ledger import Account, Ledger
+from gateway.outcomes import OutcomeWatch
 from gateway.pace import RETRY_BUSY_S, limit_headers
 from gateway.policy_source import PolicySource
 from gateway.scope import DECIDED, SCOPE, RequestScope
@@ -53,6 +54,7 @@ class Parts:
     health: HealthMemory
     economy: EconomyMemory
     dispatcher: Dispatcher
+    outcomes: OutcomeWatch
     telemetry: Telemetry
     clock: Clock
     store_prompts: bool
@@ -170,6 +172,7 @@ class Pipeline:
         if account.receipt is not None or not account.opened:
             return
         receipt = await account.close(status, http_status)
+        self._parts.outcomes.closed(account, status)
         for attempt in account.attempts:
             if attempt.delivered:  # how a stream ended is known here and nowhere before
                 self._parts.health.note(delivered_outcome(attempt), self._parts.clock.monotonic())

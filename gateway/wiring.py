@@ -13,7 +13,7 @@ from gateway.exchange import Scope
 from gateway.keyring import Caller, KeyRing
 from gateway.pipeline import Pipeline
 from gateway.policy_source import PolicySource
-from gateway.stores.base import Books, DecisionReader, Directory
+from gateway.stores.base import Books, DecisionReader, Directory, OutcomeReader
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
 from policies.facts import Dialect
@@ -29,6 +29,7 @@ class Wiring:
     keyring: KeyRing
     books: Books
     decisions: DecisionReader
+    outcomes: OutcomeReader
     directory: Directory
     telemetry: Telemetry
     clock: Clock
