@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.exchange import ChatRequest, Principal
+from gateway.tags import TAGS_FIELD, read_tags
 from gateway.wire.base import Codec
 from policies.envelope import Envelopes
 from policies.facts import Declared, Features, RouteWish
@@ -35,6 +36,7 @@ _BASE64 = b";base64,"
 _SYSTEM_HEAD_CHARS = 4_096
 _ROUTES: Mapping[str, RouteWish] = {"premium": "premium", "base": "base", "auto": "auto"}
 _DECLARED = ("service", "environment", "data_class", "impact")
+_NOT_OTHER = (*_DECLARED, TAGS_FIELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ def extract(
         conversation=reading.conversation,
         declared=declared_context(request, headers),
         session=session_id(request, headers),
+        tags=read_tags(request.metadata, headers),
     )
 
 
@@ -143,7 +146,7 @@ def declared_context(request: ChatRequest, headers: Mapping[str, str]) -> Declar
 def read_declared(values: Mapping[str, str]) -> Declared:
     """Return declarations as they are used: known ones by name, at most 16 others as tags, cut to size."""
     known = {name: values[name][:128] for name in _DECLARED if name in values}
-    tags = sorted((k[:64], v[:128]) for k, v in values.items() if k not in _DECLARED)[:16]
+    tags = sorted((k[:64], v[:128]) for k, v in values.items() if k not in _NOT_OTHER)[:16]
     return Declared(tags=tuple(tags), **known)
 
 

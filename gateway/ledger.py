@@ -23,7 +23,7 @@ from gateway.stores.base import (
     StateStore,
 )
 from policies.policy import Deployment
-from policies.pricing import Usage, cost_nano, usd
+from policies.pricing import Usage, as_if_uncached, cost_nano, usd
 from policies.verdicts import Candidate, OutcomeKind
 
 _NO_USAGE = Usage()
@@ -51,6 +51,8 @@ class Receipt:
 
     cost_nano: int
     wasted_nano: int
+    cache_nano: int
+    """What prompt caches saved, signed."""
     baseline: str
     baseline_nano: int | None
     estimated: bool
@@ -137,6 +139,7 @@ class Account:
     attempts: list[AttemptRow] = field(default_factory=list)
     receipt: Receipt | None = None
     _spent_nano: int = 0
+    _cached_nano: int = 0
     opened: bool = False
     """Something was promised or called: the request belongs in the ledger."""
 
@@ -156,6 +159,8 @@ class Account:
         usage = attempted.usage or self._estimate(attempted)
         cost = _cost(deployment, usage, self._day)
         self._spent_nano += cost
+        if usage.prompt_tokens > usage.input_tokens:
+            self._cached_nano += _cost(deployment, as_if_uncached(usage), self._day) - cost
         self.attempts.append(
             AttemptRow(
                 id=f"{self.exchange.id}.{len(self.attempts)}",
@@ -177,6 +182,7 @@ class Account:
                 cost_nano=cost,
                 estimated=usage.estimated,
                 latency_ms=self._elapsed_ms() - int(attempted.started_s * 1000),
+                card=deployment.card.name,
             )
         )
 
@@ -193,6 +199,7 @@ class Account:
         self.receipt = Receipt(
             cost_nano=row.cost_nano,
             wasted_nano=row.wasted_nano,
+            cache_nano=row.cache_nano,
             baseline=row.baseline,
             baseline_nano=row.baseline_nano,
             estimated=row.estimated,
@@ -282,6 +289,8 @@ class Account:
             session=exchange.features.session or "",
             policy_revision=decision.policy_revision,
             price_revision=decision.price_revision,
+            tags=exchange.features.tags,
+            cache_nano=self._cached_nano,
         )
 
     def _baseline(self, delivered: AttemptRow | None) -> tuple[str, int | None]:

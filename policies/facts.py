@@ -99,6 +99,8 @@ class Features:
     conversation: Conversation = Conversation()
     declared: Declared = Declared()
     session: str | None = None
+    tags: tuple[str, ...] = ()
+    """What the caller files the request's cost under, in order, each once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,13 @@ def test_decision() -> None:
 def test_receipt() -> None:
     """Cost and savings are exact decimals; a loss keeps its sign."""
     lost = Receipt(
-        cost_nano=1_500, wasted_nano=0, baseline="all-base", baseline_nano=500, estimated=True, attempts=1
+        cost_nano=1_500,
+        wasted_nano=0,
+        cache_nano=0,
+        baseline="all-base",
+        baseline_nano=500,
+        estimated=True,
+        attempts=1,
     )
     assert receipt_headers(lost) == {
         "x-gateway-cost-usd": "0.000001500",
@@ -34,7 +40,15 @@ def test_receipt() -> None:
 def test_unpriced_baseline() -> None:
     """Savings against an unpriced baseline are left out, not zero."""
     told = receipt_headers(
-        Receipt(cost_nano=1, wasted_nano=0, baseline="x", baseline_nano=None, estimated=False, attempts=1)
+        Receipt(
+            cost_nano=1,
+            wasted_nano=0,
+            cache_nano=0,
+            baseline="x",
+            baseline_nano=None,
+            estimated=False,
+            attempts=1,
+        )
     )
     assert "x-gateway-savings-usd" not in told
 

@@ -51,7 +51,25 @@ __all__ = [
 ]
 
 RequestStatus = Literal["ok", "failed", "cancelled", "interrupted"]
-GroupBy = Literal["team", "key", "model", "tier", "trigger", "day"]
+GroupBy = Literal[
+    "team",
+    "key",
+    "model",
+    "tier",
+    "trigger",
+    "tag",
+    "day",
+    "month",
+    "deployment",
+    "provider",
+    "ground",
+    "status",
+    "dialect",
+    "client_model",
+    "baseline",
+    "policy_revision",
+    "price_revision",
+]
 
 
 MOST_OUTCOMES = 200_000
@@ -100,6 +118,8 @@ class AttemptRow(Row, frozen=True, kw_only=True, tag="attempt", omit_defaults=Tr
     cost_nano: int = 0
     estimated: bool = False
     latency_ms: int = 0
+    card: str = ""
+    """The `provider/model` of the price table it was priced by."""
 
 
 class RequestRow(Row, frozen=True, kw_only=True, tag="request", omit_defaults=True):
@@ -143,6 +163,9 @@ class RequestRow(Row, frozen=True, kw_only=True, tag="request", omit_defaults=Tr
     session: str = ""
     policy_revision: str = ""
     price_revision: str = ""
+    tags: tuple[str, ...] = ()
+    cache_nano: int = 0
+    """What the vendors' prompt caches saved; negative when writing to them cost more than reading saved."""
 
 
 class DecisionRow(Row, frozen=True, kw_only=True, tag="decision", omit_defaults=True):
@@ -190,13 +213,16 @@ class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
     team_id: str | None = None
     key_id: str | None = None
     team_ids: tuple[str, ...] = ()
-    """Only requests of these teams; empty for all. Likewise the keys and models."""
+    """Only requests of these teams; empty for all. Likewise the keys, models, tiers and tags."""
     key_ids: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """Only requests that carry one of these tags at least."""
     bucket_s: int | None = None
     """Group by spans of so many seconds too, counted from 1970, as `bucket`."""
     time_zone: str = "UTC"
-    """Decides where a `day` begins."""
+    """Decides where a `day` and a `month` begin."""
 
 
 class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,21 +231,35 @@ class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
     group: dict[str, str]
     requests: int
     failed: int
+    cancelled: int
+    interrupted: int
     attempts: int
+    premium_requests: int
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int
-    cache_write_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    reasoning_tokens: int
     cost_nano: int
     wasted_nano: int
+    cache_nano: int
+    """What prompt caches saved, signed."""
     baseline_nano: int
     """Sum over the requests whose baseline is priced."""
     compared_cost_nano: int
     """Cost of exactly those requests, so that savings compare like with like."""
     unpriced_baselines: int
     estimated: int
-    interrupted: int
-    premium_requests: int
+    estimated_nano: int
+    """The part of the cost that rests on estimated usage."""
+    savings_squares: float
+    """Sum of the squares of the compared requests' savings, in square USD: what an interval is made from."""
+
+    @property
+    def cache_write_tokens(self) -> int:
+        """Return the tokens written to caches of either lifetime."""
+        return self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
 
 class Books(Protocol):

@@ -55,6 +55,30 @@ def offset_spans(zone: ZoneInfo, since_ms: int, until_ms: int) -> tuple[OffsetSp
     return (*spans, OffsetSpan(until_ms, current))
 
 
+def cuts(zone: ZoneInfo, since_ms: int, until_ms: int, *, by: str) -> list[int]:
+    """Return where local days (or months, `by`) begin within `[since_ms, until_ms)`, and both its ends."""
+    found: list[int] = [since_ms]
+    label = _label(_day_at(since_ms, offset_spans(zone, since_ms, since_ms + 1)[0].offset_ms), by)
+    start = since_ms
+    for span in offset_spans(zone, since_ms, until_ms):
+        midnight = (_day_at(start, span.offset_ms) + 1) * DAY_MS - span.offset_ms
+        for at in (start, *range(midnight, span.until_ms, DAY_MS)):
+            here = _label(_day_at(at, span.offset_ms), by)
+            if here != label:
+                found.append(at)
+                label = here
+        start = span.until_ms
+    return [*found, until_ms]
+
+
+def _day_at(at_ms: int, offset_ms: int) -> int:
+    return (at_ms + offset_ms) // DAY_MS
+
+
+def _label(local_day: int, by: str) -> str | int:
+    return day_of(local_day)[:7] if by == "month" else local_day
+
+
 def day_of(local_day: int) -> str:
     """Return the ISO date of a number of local days since 1970-01-01."""
     return date.fromordinal(_EPOCH_DAY + local_day).isoformat()

@@ -30,6 +30,10 @@ _DRIVERS = {
 }
 _POSTGRES_ARGS = {"connect_timeout": 5, "keepalives_idle": 10, "tcp_user_timeout": 15_000}
 _MIGRATION_LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7414938207)"}
+_SNAPSHOTS = {
+    "sqlite": "BEGIN",
+    "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+}
 _PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
 _MEANINGS: tuple[tuple[type[Exception], type[GatewayError], str], ...] = (
@@ -61,6 +65,15 @@ class Database:
         except tuple(kind for kind, _, _ in _MEANINGS) as error:
             failure = translate(error)
         raise failure  # out here, so that no trace of the driver's error, or of its values, hangs on it
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` makes of the database as it stood at one moment, in a thread of its own."""
+
+        def at_once(connection: Connection) -> T:
+            connection.exec_driver_sql(_SNAPSHOTS[connection.dialect.name])
+            return work(connection)
+
+        return await self.run(at_once)
 
     def migrate(self) -> None:
         """Bring the tables to this version's revision, one process at a time; raise ConfigError."""

@@ -10,16 +10,9 @@ from sqlalchemy import Connection, Dialect, Engine, Select, Table, or_, select, 
 from sqlalchemy.dialects import sqlite
 
 from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
-from gateway.stores.schema import (
-    Value,
-    attempts,
-    decisions,
-    outcomes,
-    request_triggers,
-    requests,
-    row_values,
-    trigger_values,
-)
+from gateway.stores.rollups_sql import mark_unsealed
+from gateway.stores.row_values import row_values
+from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests
 
 _PAGE = 500
 
@@ -33,7 +26,6 @@ class LedgerInserts:
         make = _sqlite_insert if engine.dialect.name == "sqlite" else _postgres_insert
         self._attempts = make(attempts, engine.dialect)
         self._requests = make(requests, engine.dialect)
-        self._triggers = make(request_triggers, engine.dialect)
         self._decisions = make(decisions, engine.dialect)
         self._outcomes = make(outcomes, engine.dialect)
 
@@ -42,16 +34,15 @@ class LedgerInserts:
         tried = [row_values(row) for row in rows if isinstance(row, AttemptRow)]
         closed = [row for row in rows if isinstance(row, RequestRow)]
         decided = [row_values(row) for row in rows if isinstance(row, DecisionRow)]
-        triggers = [values for row in closed for values in trigger_values(row)]
         for insert, values in (
             (self._attempts, tried),
             (self._requests, [row_values(row) for row in closed]),
-            (self._triggers, triggers),
             (self._decisions, decided),
             (self._outcomes, [row_values(row) for row in rows if isinstance(row, OutcomeRow)]),
         ):
             if values:
                 insert(connection, values)
+        mark_unsealed(connection, {min(max(row.at_ms, 0), LARGEST) for row in closed})
 
 
 def insert_interrupted(

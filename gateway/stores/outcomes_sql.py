@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 import msgspec
 from sqlalchemy import Connection, Row, select
 
 from gateway.stores.base import MOST_OUTCOMES, OutcomeRow
-from gateway.stores.schema import outcomes, request_triggers, requests
+from gateway.stores.row_values import SEPARATOR
+from gateway.stores.schema import outcomes, requests
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled
 
@@ -36,25 +36,23 @@ def read_labelled(
     chosen = select(_o.id).where(within if team_id is None else within & (_o.team_id == team_id))
     newest = chosen.order_by(_o.decided_ms.desc(), _o.id.desc()).limit(MOST_OUTCOMES).subquery()
     query = (
-        select(_o.id, _o.decision_id, _o.label, _o.said, _o.tier, _o.missed, request_triggers.c.trigger)
+        select(_o.id, _o.decision_id, _o.label, _o.said, _o.tier, _o.missed, requests.c.triggers)
         .join(newest, newest.c.id == _o.id)
-        .outerjoin(request_triggers, request_triggers.c.request_id == _o.request_id)
-        .order_by(_o.at_ms, _o.id, request_triggers.c.trigger)
+        .outerjoin(requests, requests.c.id == _o.request_id)
+        .order_by(_o.at_ms, _o.id)
     )
-    rows = connection.execute(query)
-    return [_labelled(list(same)) for _, same in groupby(rows, key=lambda row: row.id)]
+    return [_labelled(row) for row in connection.execute(query)]
 
 
-def _labelled(rows: list[Row[str, str, str, bool, str, str, str]]) -> Labelled:
-    first = rows[0]
+def _labelled(row: Row[str, str, str, bool, str, str, str | None]) -> Labelled:
     return msgspec.convert(
         {
-            "decision_id": first.decision_id,
-            "label": first.label,
-            "said": bool(first.said),
-            "tier": first.tier,
-            "triggers": tuple(row.trigger for row in rows if row.trigger is not None),
-            "missed": first.missed,
+            "decision_id": row.decision_id,
+            "label": row.label,
+            "said": bool(row.said),
+            "tier": row.tier,
+            "triggers": tuple(row.triggers.split(SEPARATOR)) if row.triggers else (),
+            "missed": row.missed,
         },
         Labelled,
     )

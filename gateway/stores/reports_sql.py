@@ -1,82 +1,92 @@
-"""Reports: exact sums over the requests of a window, made by the database."""
+"""Reports: exact sums over the requests of a window, from rollups where they are whole and rows elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
-    FromClause,
-    RowMapping,
+    Select,
+    Table,
     and_,
     case,
     func,
     literal,
+    or_,
     select,
 )
 
 from gateway.errors import InvalidRequest
 from gateway.stores.base import GroupBy, ReportLine, ReportQuery
-from gateway.stores.business_days import DAY_MS, day_of, find_zone, offset_spans
-from gateway.stores.schema import request_triggers, requests
+from gateway.stores.business_days import cuts, find_zone, offset_spans
+from gateway.stores.report_lines import Summing
+from gateway.stores.rollups_sql import CUBES, FIGURES, FROM_ROWS, Cube, read_sealing
+from gateway.stores.schema import requests, rollups
+from gateway.stores.tiles import DAY_MS, GRAINS_MS, QUARTER_MS, Span, Tiling, tile
 
-NO_TRIGGER = "none"
-"""The trigger group of requests for which none fired."""
 _LAST_MS = 253_402_300_800_000
 _MOST_DAYS = 3700
+_SPANS_AT_ONCE = 200
+"""SQLite refuses expressions nested more than a thousand deep."""
 
-_r = requests.c
-_PRICED = _r.baseline_nano.is_not(None)
-
-_PLAIN_GROUPS: Mapping[GroupBy, ColumnElement[str]] = {
-    "team": _r.team_id,
-    "key": _r.key_id,
-    "model": _r.model,
-    "tier": _r.tier,
-    "trigger": func.coalesce(request_triggers.c.trigger, NO_TRIGGER),
+COLUMNS: Mapping[GroupBy, str] = {
+    "team": "team_id",
+    "key": "key_id",
+    "trigger": "triggers",
+    "tag": "tags",
+    **{
+        name: name
+        for name in (
+            "model",
+            "tier",
+            "deployment",
+            "provider",
+            "ground",
+            "status",
+            "dialect",
+            "client_model",
+            "baseline",
+            "policy_revision",
+            "price_revision",
+        )
+    },
 }
+"""The column of `requests` behind every group that is not made of time."""
 
-_SUMS: Mapping[str, ColumnElement[int]] = {
-    "requests": func.count(),
-    "failed": func.count().filter(_r.status == "failed"),
-    "attempts": func.sum(_r.attempts),
-    "input_tokens": func.sum(_r.input_tokens),
-    "output_tokens": func.sum(_r.output_tokens),
-    "cache_read_tokens": func.sum(_r.cache_read_tokens),
-    "cache_write_tokens": func.sum(_r.cache_write_5m_tokens + _r.cache_write_1h_tokens),
-    "cost_nano": func.sum(_r.cost_nano),
-    "wasted_nano": func.sum(_r.wasted_nano),
-    "baseline_nano": func.sum(_r.baseline_nano),
-    "compared_cost_nano": func.sum(_r.cost_nano).filter(_PRICED),
-    "unpriced_baselines": func.count().filter(_r.baseline_nano.is_(None)),
-    "estimated": func.count().filter(_r.estimated),
-    "interrupted": func.count().filter(_r.status == "interrupted"),
-    "premium_requests": func.count().filter(_r.tier == "premium"),
-}
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What sums are read from: the requests, or a cube's tiles of one grain."""
+
+    table: Table
+    at: Column[int]
+    figures: Mapping[str, ColumnElement[int] | ColumnElement[float]]
+    grain_ms: int | None = None
+
+
+_ROWS = _Source(requests, requests.c.at_ms, FROM_ROWS)
 
 
 def read_report(connection: Connection, query: ReportQuery) -> tuple[ReportLine, ...]:
     """Return one line per group, ordered by group; raise InvalidRequest.
 
-    A request for which several triggers fired is summed in the group of each of them.
+    A request for which several triggers fired, or with several tags, is summed in the group of each of them.
     """
     _check(query)
-    if "day" in query.group_by:
-        query = _narrow(connection, query)
-    groups = _groups(query)
-    labels = [column.label(f"group_{name}") for name, column in groups.items()]
-    sums = [column.label(name) for name, column in _SUMS.items()]
-    statement = (
-        select(*labels, *sums)
-        .select_from(_source(query))
-        .where(*_conditions(query))
-        .group_by(*(label.name for label in labels))
-    )
-    lines = [_line(tuple(groups), row) for row in connection.execute(statement).mappings()]
-    return tuple(sorted(lines, key=lambda line: tuple(line.group.values())))
+    query = _narrow(connection, query)
+    cube = next((cube for cube in CUBES if _wanted(query) <= set(cube.dimensions)), None)
+    tiling = tile(_edges(query), _grains(query) if cube else (), read_sealing(connection))
+    summing = Summing(query)
+    for source, spans in _sources(tiling, cube):
+        statement = _statement(source, spans, query, summing.columns)
+        for row in connection.execute(statement):
+            summing.add(tuple(row))
+    return summing.lines()
 
 
 def _check(query: ReportQuery) -> None:
@@ -86,57 +96,107 @@ def _check(query: ReportQuery) -> None:
 
 
 def _narrow(connection: Connection, query: ReportQuery) -> ReportQuery:
-    """Return the query with its window narrowed to what the ledger holds, so that its days are few."""
-    statement = select(func.min(_r.at_ms), func.max(_r.at_ms)).where(*_conditions(query))
-    first, last = connection.execute(statement).one()
-    if first is None or last is None:
+    """Return the query with its window narrowed to the days the ledger knows of, so that they are few."""
+    known: list[int] = []
+    quarters = rollups.c.grain_s == QUARTER_MS // 1000
+    for at, more in ((requests.c.at_ms, ()), (rollups.c.start_ms, (quarters,))):
+        inside = (*more, at >= query.since_ms - DAY_MS, at < query.until_ms)
+        ends = (select(end(at)).where(*inside).scalar_subquery() for end in (func.min, func.max))
+        known += [int(end) for end in connection.execute(select(*ends)).one() if end is not None]
+    if not known:
         return msgspec.structs.replace(query, until_ms=query.since_ms)
-    if last - first > _MOST_DAYS * DAY_MS:
+    since = max(query.since_ms, min(known) // DAY_MS * DAY_MS)
+    until = max(since, min(query.until_ms, (max(known) // DAY_MS + 1) * DAY_MS))
+    if until - since > _MOST_DAYS * DAY_MS and {"day", "month"} & set(query.group_by):
         raise InvalidRequest(f"a report by day covers at most {_MOST_DAYS} days; narrow it", param="since")
-    return msgspec.structs.replace(query, since_ms=int(first), until_ms=int(last) + 1)
+    return msgspec.structs.replace(query, since_ms=since, until_ms=until)
 
 
-def _groups(query: ReportQuery) -> Mapping[str, ColumnElement[str] | ColumnElement[int]]:
-    """Return what the query groups by, each group once."""
-    groups: dict[str, ColumnElement[str] | ColumnElement[int]] = {
-        name: _day(query) if name == "day" else _PLAIN_GROUPS[name] for name in query.group_by
+def _wanted(query: ReportQuery) -> set[str]:
+    """Return the columns that the query tells requests apart by."""
+    filters = {
+        "team_id": query.team_id is not None or query.team_ids,
+        "key_id": query.key_id is not None or query.key_ids,
+        "model": query.models,
+        "tier": query.tiers,
+        "tags": query.tags,
     }
-    if query.bucket_s is not None:
-        groups["bucket"] = _r.at_ms // (query.bucket_s * 1000)
-    return groups
+    grouped = {COLUMNS[name] for name in query.group_by if name in COLUMNS}
+    return grouped | {column for column, used in filters.items() if used}
 
 
-def _day(query: ReportQuery) -> ColumnElement[int]:
-    """Return the number of local days since 1970 at a request's instant, as an expression."""
+def _grains(query: ReportQuery) -> tuple[int, ...]:
+    """Return the grains whose tiles never reach across the edge of a bucket."""
+    width = DAY_MS if query.bucket_s is None else query.bucket_s * 1000
+    return tuple(grain for grain in GRAINS_MS if width % grain == 0)
+
+
+def _edges(query: ReportQuery) -> list[int]:
+    """Return the instants that no tile may reach across."""
+    by = next((name for name in ("day", "month") if name in query.group_by), None)
+    if by is None:
+        return [query.since_ms, query.until_ms]
+    return cuts(find_zone(query.time_zone), query.since_ms, query.until_ms, by=by)
+
+
+def _sources(tiling: Tiling, cube: Cube | None) -> Iterator[tuple[_Source, list[Span]]]:
+    sources = [(_ROWS, tiling.raw)]
+    if cube is not None:
+        columns = cube.table.c
+        figures = {name: func.coalesce(func.sum(columns[name]), 0) for name in FIGURES}
+        sources += [
+            (_Source(cube.table, columns.start_ms, figures, grain), spans)
+            for grain, spans in tiling.sealed.items()
+        ]
+    for source, spans in sources:
+        for n in range(0, len(spans), _SPANS_AT_ONCE):
+            yield source, spans[n : n + _SPANS_AT_ONCE]
+
+
+def _statement(
+    source: _Source, spans: Sequence[Span], query: ReportQuery, columns: Sequence[str]
+) -> Select[*tuple[object, ...]]:
+    """Return the sums over the spans by these columns."""
+    groups = [_group(source, name, query).label(f"group_{name}") for name in columns]
+    figures = [source.figures[name].label(f"figure_{name}") for name in FIGURES]
+    chosen = select(*groups, *figures).where(*_conditions(source, spans, query))
+    return chosen.group_by(*(group.name for group in groups))
+
+
+def _group(source: _Source, name: str, query: ReportQuery) -> ColumnElement[int] | ColumnElement[str]:
+    if name == "day":
+        return _day(source.at, query)
+    if name == "bucket":
+        return source.at // ((query.bucket_s or 1) * 1000)
+    return source.table.c[name]
+
+
+def _day(at: Column[int], query: ReportQuery) -> ColumnElement[int]:
+    """Return the number of local days since 1970 at an instant, as an expression."""
     *spans, last = offset_spans(find_zone(query.time_zone), query.since_ms, query.until_ms)
     offset: ColumnElement[int] = literal(last.offset_ms, BigInteger)
     if spans:
-        changes = [(_r.at_ms < span.until_ms, literal(span.offset_ms, BigInteger)) for span in spans]
+        changes = [(at < span.until_ms, literal(span.offset_ms, BigInteger)) for span in spans]
         offset = case(*changes, else_=offset)
     # One day is added before dividing and taken off after: SQL rounds a negative quotient toward zero.
-    return (_r.at_ms + offset + DAY_MS) // DAY_MS - 1
+    return (at + offset + DAY_MS) // DAY_MS - 1
 
 
-def _source(query: ReportQuery) -> FromClause:
-    if "trigger" not in query.group_by:
-        return requests
-    return requests.outerjoin(request_triggers, request_triggers.c.request_id == _r.id)
-
-
-def _conditions(query: ReportQuery) -> list[ColumnElement[bool]]:
-    conditions = [and_(_r.at_ms >= query.since_ms, _r.at_ms < query.until_ms)]
+def _conditions(source: _Source, spans: Sequence[Span], query: ReportQuery) -> list[ColumnElement[bool]]:
+    at, columns = source.at, source.table.c
+    conditions = [at >= spans[0][0], at < spans[-1][1]]
+    if len(spans) > 1:
+        conditions.append(or_(*(and_(at >= start, at < end) for start, end in spans)))
+    if source.grain_ms is not None:
+        conditions.append(columns.grain_s == source.grain_ms // 1000)
     if query.team_id is not None:
-        conditions.append(_r.team_id == query.team_id)
+        conditions.append(columns.team_id == query.team_id)
     if query.key_id is not None:
-        conditions.append(_r.key_id == query.key_id)
-    chosen = ((_r.team_id, query.team_ids), (_r.key_id, query.key_ids), (_r.model, query.models))
-    return conditions + [column.in_(values) for column, values in chosen if values]
-
-
-def _line(groups: Sequence[str], row: RowMapping) -> ReportLine:
-    group: dict[str, str] = {name: _group_value(name, row[f"group_{name}"]) for name in groups}
-    return ReportLine(group=group, **{name: int(row[name] or 0) for name in _SUMS})
-
-
-def _group_value(name: str, value: object) -> str:
-    return day_of(int(str(value))) if name == "day" else str(value)
+        conditions.append(columns.key_id == query.key_id)
+    chosen = {
+        "team_id": query.team_ids,
+        "key_id": query.key_ids,
+        "model": query.models,
+        "tier": query.tiers,
+    }
+    return conditions + [columns[name].in_(values) for name, values in chosen.items() if values]

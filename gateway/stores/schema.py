@@ -1,21 +1,18 @@
-"""The tables, and how a record becomes a row that fits them.
+"""The tables.
 
-The columns of `attempts`, `requests`, `decisions` and `outcomes` stand in the order of their record's fields.
+The columns of `attempts`, `requests`, `decisions` and `outcomes` are named as their record's fields.
 Ledger rows refer to teams and keys without foreign keys: the books outlive what they speak of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from operator import attrgetter
 from typing import TypeAlias
 
-import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     MetaData,
@@ -27,20 +24,19 @@ from sqlalchemy import (
     text,
 )
 
-from gateway.stores.base import AttemptRow, DecisionRow, OutcomeRow, RequestRow
-
-REVISION = "0004"
+REVISION = "0005"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
 """Bound of every integer kept: a million dollars, or the year 33658; keeps the sums inside 64 bits."""
 
 Value: TypeAlias = str | int | bool | None
-Fit: TypeAlias = Callable[..., Value]
 
 _ID = String(64)
 _NAME = String(128)
 _WORD = String(32)
+_LIST = String(2048)
+"""Names in order, each once, separated by commas; none of them holds one."""
 
 metadata = MetaData()
 
@@ -161,6 +157,7 @@ attempts = Table(
     Column("cost_nano", BigInteger, nullable=False),
     Column("estimated", Boolean, nullable=False),
     Column("latency_ms", BigInteger, nullable=False),
+    Column("card", _NAME, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("request_id", "id", name="attempts_pkey"),
 )
 
@@ -198,18 +195,13 @@ requests = Table(
     Column("session", _NAME, nullable=False),
     Column("policy_revision", _NAME, nullable=False),
     Column("price_revision", _NAME, nullable=False),
+    Column("triggers", _LIST, nullable=False, server_default=text("''")),
+    Column("tags", _LIST, nullable=False, server_default=text("''")),
+    Column("cache_nano", BigInteger, nullable=False, server_default=text("0")),
     # The money is in the index, so that what a team has spent is read from the index alone.
     Index("ix_requests_team", "team_id", "at_ms", "cost_nano"),
     Index("ix_requests_key", "key_id", "at_ms", "cost_nano"),
     Index("ix_requests_at", "at_ms"),
-)
-
-request_triggers = Table(
-    "request_triggers",
-    metadata,
-    Column("request_id", _ID, nullable=False),
-    Column("trigger", _NAME, nullable=False),
-    PrimaryKeyConstraint("request_id", "trigger", name="request_triggers_pkey"),
 )
 
 decisions = Table(
@@ -244,49 +236,80 @@ outcomes = Table(
 )
 
 
-def row_values(row: AttemptRow | RequestRow | DecisionRow | OutcomeRow) -> tuple[Value, ...]:
-    """Return the row's values in its table's column order, each cut or bound to its column."""
-    pick, fits = _SHAPES[type(row)]
-    return tuple([fit(value) for fit, value in zip(fits, pick(row), strict=True)])
+def _rollup(name: str, dimensions: tuple[str, ...]) -> Table:
+    """Return a table of sums over requests alike in `dimensions`, by spans of time."""
+    return Table(
+        name,
+        metadata,
+        Column("grain_s", BigInteger, nullable=False),
+        Column("start_ms", BigInteger, nullable=False),
+        *(Column(dimension, requests.c[dimension].type, nullable=False) for dimension in dimensions),
+        *(Column(figure, BigInteger, nullable=False) for figure in SUMMED),
+        Column("savings_squares", Double, nullable=False),
+        Index(f"ix_{name}_at", "grain_s", "start_ms"),
+    )
 
 
-def trigger_values(row: RequestRow) -> list[tuple[str, str]]:
-    """Return the rows of `request_triggers` for one request."""
-    return [(fit_text(row.id, 64), fit_text(trigger, 128)) for trigger in row.triggers]
+SUMMED = (
+    "requests",
+    "failed",
+    "cancelled",
+    "interrupted",
+    "attempts",
+    "premium_requests",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "cost_nano",
+    "wasted_nano",
+    "cache_nano",
+    "baseline_nano",
+    "compared_cost_nano",
+    "unpriced_baselines",
+    "estimated",
+    "estimated_nano",
+)
+"""The whole-numbered sums of a rollup, as of a ReportLine."""
+
+rollups = _rollup(
+    "rollups",
+    (
+        "team_id",
+        "key_id",
+        "model",
+        "tier",
+        "status",
+        "ground",
+        "deployment",
+        "provider",
+        "dialect",
+        "client_model",
+        "baseline",
+        "policy_revision",
+        "price_revision",
+        "triggers",
+    ),
+)
+key_rollups = _rollup(
+    "key_rollups", ("team_id", "key_id", "model", "tier", "status", "deployment", "provider")
+)
+"""What most reports ask for, in few rows."""
+tag_rollups = _rollup("tag_rollups", ("team_id", "key_id", "model", "tier", "tags"))
+"""Apart, because tags may be many: a ticket's number as a tag must not swell the other sums."""
+
+unsealed = Table(
+    "unsealed",
+    metadata,
+    Column("grain_s", BigInteger, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("grain_s", "start_ms", name="unsealed_pkey"),
+)
+"""Hours and days whose rollups do not hold all of their requests."""
 
 
 def fit_text(value: str, size: int) -> str:
     """Return `value` without NULs, which PostgreSQL cannot hold, and no longer than `size`."""
     return value.replace("\0", "")[:size]
-
-
-def _fit_of(column: Column[str] | Column[int] | Column[bool]) -> Fit:
-    if isinstance(column.type, Boolean):
-        return bool
-    if isinstance(column.type, BigInteger):
-        return _fit_number
-    size = column.type.length if isinstance(column.type, String) else None
-    return _fit_record if size is None else partial(_fit_text, size)
-
-
-def _fit_text(size: int, value: str) -> str:
-    return value if len(value) <= size and "\0" not in value else fit_text(value, size)
-
-
-def _fit_number(value: int | None) -> int | None:
-    return value if value is None or 0 <= value <= LARGEST else min(max(value, 0), LARGEST)
-
-
-def _fit_record(value: msgspec.Raw) -> str:
-    return bytes(value).decode("utf-8", "replace")
-
-
-_SHAPES: dict[type[msgspec.Struct], tuple[Callable[[object], tuple[object, ...]], tuple[Fit, ...]]] = {
-    kind: (attrgetter(*table.columns.keys()), tuple(_fit_of(column) for column in table.columns))
-    for kind, table in (
-        (AttemptRow, attempts),
-        (RequestRow, requests),
-        (DecisionRow, decisions),
-        (OutcomeRow, outcomes),
-    )
-}

@@ -27,6 +27,7 @@ from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
 from gateway.stores.reports_sql import read_report
 from gateway.stores.spent_sql import read_spent
 from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
+from gateway.stores.upkeep import Upkeep
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled
 
@@ -53,6 +54,7 @@ class SqlBooks:
         self._spool_limit_bytes = spool_limit_bytes
         self._flush_timeout_s = flush_timeout_s
         self._journal: tuple[Claim, Spool, Drain] | None = None
+        self._upkeep: Upkeep | None = None
         self.directory = SqlDirectory(self._database, self._clock)
 
     @property
@@ -79,6 +81,9 @@ class SqlBooks:
     async def close(self) -> None:
         """Bring what was appended into SQL and let go; what SQL does not take stays for the next start."""
         journal, self._journal = self._journal, None
+        upkeep, self._upkeep = self._upkeep, None
+        if upkeep:
+            await asyncio.to_thread(upkeep.stop)
         if journal:
             await asyncio.to_thread(_close, *journal)
         self._database.close()
@@ -120,8 +125,9 @@ class SqlBooks:
         """Return one line per group, ordered by group; with no grouping exactly one line.
 
         A request for which several triggers fired counts in each of their groups; `none` holds the rest.
+        So do tags.
         """
-        return await self._database.run(lambda connection: read_report(connection, query))
+        return await self._database.read(lambda connection: read_report(connection, query))
 
     async def attempts(self, request_id: str) -> Sequence[AttemptRow]:
         """Return what was tried for a request, in order."""
@@ -168,6 +174,7 @@ class SqlBooks:
         claim = claim_new(self._root, new_id("w", self._clock.now()))
         spool = Spool(claim.folder, limit_bytes=self._spool_limit_bytes)
         self._journal = (claim, spool, Drain(self._database, claim, spool, self._clock))
+        self._upkeep = Upkeep(self._database, self._clock)
         return recovered
 
 

@@ -7,7 +7,7 @@ forwarded is the client's own body. Source: https://platform.openai.com/docs/api
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.chat_turns import ROLES, read_turn, role_of
+from gateway.wire.client_metadata import text_values
 from gateway.wire.sse import DONE, encode_event
 from policies.facts import Dialect, Turn
 
@@ -90,7 +91,7 @@ class OpenAIChat:
             has_tools=bool(view.tools or view.functions),
             json_schema=view.response_format is not None and view.response_format.type == "json_schema",
             user=view.user,
-            metadata=_string_values(view.metadata),
+            metadata=text_values(view.metadata),
         )
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
@@ -176,13 +177,6 @@ def _has_images(raw: bytes, messages: tuple[msgspec.Raw, ...]) -> bool:
     if _IMAGE_MARK not in raw:
         return False
     return any(read_turn(message).images for message in messages if _IMAGE_MARK in bytes(message))
-
-
-def _string_values(metadata: Mapping[str, msgspec.Raw] | None) -> Mapping[str, str] | None:
-    if metadata is None:
-        return None
-    values = {key: msgspec.json.decode(value) for key, value in metadata.items()}
-    return {key: value for key, value in values.items() if isinstance(value, str)}
 
 
 def _detail(error: GatewayError) -> _ErrorDetail:

@@ -6,7 +6,7 @@ gateway stores none. Source: https://platform.openai.com/docs/api-reference/resp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from gateway.errors import BudgetExceeded, ContextTooLong, GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.anthropic_types import ABSENT, UNREADABLE, present
+from gateway.wire.client_metadata import text_values
 from gateway.wire.invalid_body import decode_body
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_responses.body import TextOptions
@@ -86,7 +87,7 @@ class OpenAIResponses:
             has_tools=bool(view.tools),
             json_schema=form is not None and form.type == "json_schema",
             user=view.user or view.safety_identifier,
-            metadata=_string_values(view.metadata),
+            metadata=text_values(view.metadata),
         )
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
@@ -169,13 +170,6 @@ def _check_item(item: Raw, place: str) -> None:
             f"`{kind.role[:40]}` is not a role; use user, assistant, system or developer",
             param=f"{place}.role",
         )
-
-
-def _string_values(metadata: Mapping[str, Raw] | None) -> Mapping[str, str] | None:
-    if metadata is None:
-        return None
-    values = {key: msgspec.json.decode(value) for key, value in metadata.items()}
-    return {key: value for key, value in values.items() if isinstance(value, str)}
 
 
 def _text(value: Raw) -> str:
