@@ -1,7 +1,8 @@
 """What the books cost: appending a request's rows, draining them into SQL, and summing a large ledger.
 
-`python benchmarks/ledger.py [rows] [postgresql://...]`: `rows` is the size of the ledger reported on
-(default 1,000,000); without a url an SQLite file in a temporary folder is used.
+`python benchmarks/ledger.py [rows] [postgresql://...]`: `rows` is the size of the month reported on
+(default 10,000,000, which takes some minutes and 4 GB); without a url an SQLite file in a temporary folder
+is used.
 """
 
 from __future__ import annotations
@@ -29,13 +30,38 @@ from gateway.stores.base import (
 )
 from gateway.stores.database import Database
 from gateway.stores.ledger_sql import LedgerInserts
+from gateway.stores.reports_sql import read_report
+from gateway.stores.rollups_sql import mark_unsealed
 from gateway.stores.sql_books import SqlBooks
+from gateway.stores.upkeep import seal_next
 
-MONTH_MS = 30 * 86_400_000
+DAY_MS = 86_400_000
+MONTH_MS = 30 * DAY_MS
 START_MS = 1_767_225_600_000
 REQUESTS = 20_000
 RECORD = msgspec.Raw(msgspec.json.encode({"ask": "x" * 400, "candidates": [{"deployment": "d" * 40}] * 8}))
-GROUPS: tuple[tuple[GroupBy, ...], ...] = ((), ("team",), ("day",), ("team", "tier", "day"), ("trigger",))
+INSERTED = 100_000
+GROUPS: tuple[tuple[GroupBy, ...], ...] = (
+    *((), ("team",), ("key",), ("model",), ("day",), ("team", "tier", "day")),
+    *(("trigger",), ("tag",), ("status", "client_model")),
+)
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+FILL = """{numbers}
+INSERT INTO requests (
+    id, at_ms, team_id, key_id, dialect, client_model, stream, status, http_status, tier, ground, model,
+    deployment, provider, attempts, input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens,
+    cache_write_1h_tokens, reasoning_tokens, cost_nano, wasted_nano, baseline, baseline_nano, estimated,
+    latency_ms, first_byte_ms, session, policy_revision, price_revision, triggers, tags, cache_nano)
+SELECT 'm_' || n, {start} + n * {month} / {total}, 'team_' || (k % 20), 'key_' || k, 'chat', 'auto', true,
+    CASE WHEN h % 50 = 1 THEN 'failed' WHEN h % 50 = 2 THEN 'cancelled' ELSE 'ok' END, 200,
+    CASE WHEN premium THEN 'premium' ELSE 'base' END, CASE WHEN premium THEN 'floor' ELSE 'none' END,
+    CASE WHEN premium THEN 'opus' ELSE 'glm' END, CASE WHEN premium THEN 'opus' ELSE 'glm' END,
+    CASE WHEN premium THEN 'anthropic' ELSE 'zai' END, 1, h % 4000, h % 700, 0, 0, 0, 0,
+    1000000 + h % 90000000, 0, 'all-premium', 5000000 + h % 110000000, h % 100 = 3, 900, 80, '',
+    'p0', 'c0', CASE WHEN premium THEN 'trigger_' || (h % 7 % 6) ELSE '' END, 'project-' || (k % 30), 0
+FROM (SELECT n, h, (h % 200) * (h / 211 % 200) / 200 AS k, h % 4 = 0 AS premium
+      FROM (SELECT n, n * 2654435761 % 1000000007 AS h FROM s) AS hashed) AS drawn"""
+"""The key is the product of two even draws: few keys are used much, most a little."""
 
 
 def rows_of(number: int, at_ms: int) -> tuple[OpenRow, AttemptRow, RequestRow, DecisionRow]:
@@ -155,40 +181,60 @@ async def _pace(append: Callable[..., None], rate: int, seconds: int) -> tuple[f
     return (_process_cpu_s() - cpu) / len(took) * 1e6, took
 
 
-def measure_inserts(database: Database, total: int) -> None:
-    """Fill the ledger to `total` requests and show how fast SQL takes them."""
+def measure_inserts(database: Database) -> None:
+    """Show how fast SQL takes requests as the drain brings them."""
     inserts = LedgerInserts(database.engine)
     cpu, began = _process_cpu_s(), time.perf_counter()
-    for batch in _batches(total):
+    for batch in _batches():
         database.run_here(lambda connection, batch=batch: inserts.insert(connection, batch))
     wall, used = time.perf_counter() - began, _process_cpu_s() - cpu
-    rate, each = total / wall, used / total * 1e6
-    print(f"inserted {total:,} requests in batches of 500: {rate:,.0f} rows/s, {each:.1f} us CPU each")
+    rate, each = INSERTED / wall, used / INSERTED * 1e6
+    print(f"inserted {INSERTED:,} requests in batches of 500: {rate:,.0f} rows/s, {each:.1f} us CPU each")
 
 
-def _batches(total: int) -> Iterator[list[AnyRow]]:
-    numbers = iter(range(10**9, 10**9 + total))
+def _batches() -> Iterator[list[AnyRow]]:
+    """Yield requests of the day before the month."""
+    numbers = iter(range(10**9, 10**9 + INSERTED))
     while batch := list(itertools.islice(numbers, 500)):
-        yield [rows_of(n, START_MS + (n - 10**9) * MONTH_MS // total)[2] for n in batch]
+        yield [rows_of(n, START_MS - DAY_MS + n - 10**9)[2] for n in batch]
 
 
-async def measure_reports(url: str, folder: Path) -> None:
-    """Time a month's reports and a team's spending over the whole ledger."""
-    books = SqlBooks(url, spool_dir=folder)
-    await books.start()
-    for groups in GROUPS:
-        query = ReportQuery(
-            since_ms=START_MS, until_ms=START_MS + MONTH_MS, group_by=groups, time_zone="America/New_York"
-        )
-        began = time.perf_counter()
-        lines = await books.report(query)
-        print(
-            f"  by {'+'.join(groups) or 'nothing'}: {time.perf_counter() - began:.2f} s, {len(lines)} lines"
-        )
+def fill_month(database: Database, total: int) -> None:
+    """Make a month of requests inside the database: 20 teams, 200 keys used unevenly, 6 sets of triggers."""
+    numbers = {
+        "sqlite": "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s LIMIT {total})",
+        "postgresql": "WITH s(n) AS (SELECT generate_series(0::bigint, {total} - 1))",
+    }[database.engine.dialect.name].format(total=total)
     began = time.perf_counter()
-    await books.spent_nano("team:team_1", START_MS)
-    print(f"  spent by a team: {(time.perf_counter() - began) * 1000:.1f} ms")
-    await books.close()
+    statement = FILL.format(numbers=numbers, start=START_MS, month=MONTH_MS, total=total)
+    database.run_here(lambda connection: connection.exec_driver_sql(statement))
+    hours = range(START_MS, START_MS + MONTH_MS, 3_600_000)
+    database.run_here(lambda connection: mark_unsealed(connection, hours))
+    print(f"filled a month with {total:,} requests in {time.perf_counter() - began:.0f} s")
+
+
+def measure_sealing(database: Database) -> None:
+    """Sum the month up, hour by hour, as a running gateway does after each hour."""
+    took: list[float] = []
+    more = True
+    while more:
+        began = time.perf_counter()
+        more = seal_next(database, 1e11)
+        took.append(time.perf_counter() - began)
+    print(f"summed up in {len(took)} steps, {sum(took):.0f} s; the longest took {max(took):.2f} s")
+
+
+def measure_reports(database: Database) -> None:
+    """Time the month's reports in three time zones, and on rows alone what they would take."""
+    for zone in ZONES:
+        for groups in GROUPS:
+            query = ReportQuery(
+                since_ms=START_MS, until_ms=START_MS + MONTH_MS, group_by=groups, time_zone=zone
+            )
+            began = time.perf_counter()
+            lines = database.run_here(lambda connection, query=query: read_report(connection, query))
+            wall = time.perf_counter() - began
+            print(f"  {zone}, by {'+'.join(groups) or 'nothing'}: {wall:.2f} s, {len(lines)} lines")
 
 
 def _process_cpu_s() -> float:
@@ -198,15 +244,17 @@ def _process_cpu_s() -> float:
 
 def main() -> None:
     """Run all measurements."""
-    total = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    total = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         url = sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{folder}/books.db"  # noqa: PLR2004 - argv
         asyncio.run(measure_appends(url, folder / "spool"))
         database = Database(url)
-        measure_inserts(database, total)
+        measure_inserts(database)
+        fill_month(database, total)
+        measure_sealing(database)
+        measure_reports(database)
         database.close()
-        asyncio.run(measure_reports(url, folder / "spool"))
 
 
 if __name__ == "__main__":
