@@ -120,6 +120,14 @@ def compile_packs(paths: Sequence[Path], fleet: Fleet) -> Policy:
     return _compile(list(paths), load_library(), fleet)
 
 
+def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
+    """Return the policy of pack texts, each laid over those before it; raise ConfigError."""
+    try:
+        return load_pack(texts, library=load_library(), fleet=fleet)
+    except PackError as error:
+        raise ConfigError(error.message, path=error.path, line=error.line) from None
+
+
 def pack_stack(pack: Path, configuration: Configuration) -> list[Path]:
     """Return a pack with what lies below it: the configured packs before it, all of them for a new one."""
     common = [resolve_pack(name, configuration.folder) for name in configuration.settings.policy.packs]

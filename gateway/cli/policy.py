@@ -67,3 +67,22 @@ def lint(*, config: Path | None, packs: tuple[str, ...]) -> None:
         stack = pack_stack(path, configuration)
         policy = or_fail(lambda s=stack: compile_packs(s, fleet))  # type: ignore[misc]
         click.echo(f"{path}: ok, {len(policy.triggers)} triggers, revision {policy.revision}")
+
+
+@command.command("backtest")
+@config_option
+@click.option("--since", default=None, help="Day or instant; default 30 days ago.")
+@click.option("--until", default=None, help="Day (included) or instant (excluded); default now.")
+@click.option("--tz", default="UTC", help="Time zone in which days begin.")
+@click.option("--show", type=click.IntRange(0, 1000), default=10, help="How many changed decisions to list.")
+@click.argument("pack")
+def backtest(*, config: Path | None, pack: str, show: int, **window: str | None) -> None:
+    """Say what PACK, laid over the configured packs before it, would have changed."""
+    configuration = open_configuration(config, need_secrets=False)
+    from gateway.cli.replay import ask, candidate, run, show_result
+    from gateway.policy_source import pack_stack, resolve_pack
+
+    stack = or_fail(lambda: pack_stack(resolve_pack(pack, configuration.folder), configuration))
+    question = or_fail(lambda: ask(window, show))
+    policy_of = or_fail(lambda: candidate(configuration, [str(path) for path in stack]))
+    show_result(run(configuration, policy_of, question))

@@ -2,64 +2,139 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from gateway.cli.options import config_option, open_configuration, or_fail, with_books
 from gateway.reports import parse_query
+
+if TYPE_CHECKING:  # policies are imported when there is something to replay
+    from collections.abc import Callable
+
+    from gateway.backtest import Question
+    from gateway.config_file import Configuration
+    from gateway.replay import BackTest
+    from gateway.stores.sql_books import SqlBooks
+    from policies.pack import PackText
+    from policies.policy import Policy
+
+_STEP = 500
+"""Decisions between two steps of the progress bar."""
 
 
 @click.command("replay")
 @config_option
 @click.option(
+    "--policy",
     "--pack",
     "packs",
     multiple=True,
-    help="Judge under these packs, in this order, instead of the configured ones.",
+    help="Judge under these packs, in this order, instead of the configured ones; `-` reads one from stdin.",
 )
 @click.option("--since", default=None, help="Day or instant; default 30 days ago.")
 @click.option("--until", default=None, help="Day (included) or instant (excluded); default now.")
 @click.option("--tz", default="UTC", help="Time zone in which days begin.")
 @click.option("--show", type=click.IntRange(0, 1000), default=10, help="How many changed decisions to list.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
 def command(
-    *, config: Path | None, packs: tuple[str, ...], since: str | None, until: str | None, tz: str, show: int
+    *, config: Path | None, packs: tuple[str, ...], show: int, as_json: bool, **window: str | None
 ) -> None:
     """Judge recorded decisions again and say which would change, by team, at what cost."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.decision_log import read_record
-    from gateway.policy_source import compile_packs, load_policies, load_reach, resolve_pack
-    from gateway.replay import Summary, replay
-    from gateway.stores.sql_books import SqlBooks
-    from policies.pricing import usd
+    question = or_fail(lambda: ask(window, show))
+    result = run(configuration, or_fail(lambda: candidate(configuration, packs)), question)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+    else:
+        show_result(result)
 
-    fleet = or_fail(lambda: load_reach(configuration)).fleet
-    configured = or_fail(lambda: load_policies(configuration, fleet))
-    paths = [or_fail(lambda n=name: resolve_pack(n, configuration.folder)) for name in packs]  # type: ignore[misc]
-    candidate = or_fail(lambda: compile_packs(paths, fleet)) if paths else None
-    params = {k: v for k, v in (("since", since), ("until", until), ("tz", tz)) if v is not None}
 
-    async def run(books: SqlBooks, _directory: object) -> Summary:
-        query = parse_query(params, now=time.time(), team_id=None, time_zone=tz)
-        summary, listed = Summary(), 0
-        async for row in books.decisions(query.since_ms, query.until_ms):
-            record = read_record(row)
-            again = replay(record, candidate or configured.for_team(record.team))
-            summary.add(again)
-            if again.changed and listed < show:
-                listed += 1
-                click.echo(
-                    f"{record.id}  {record.team}: {record.decision.tier} -> {again.decision.tier}: "
-                    f"{again.decision.reason}"
-                )
-        return summary
+def ask(window: Mapping[str, str | None], show: int) -> Question:
+    """Return the question that `since`, `until` and `tz` put; raise InvalidRequest."""
+    from gateway.backtest import Question
 
-    summary = with_books(configuration, run)
-    click.echo(f"{summary.decisions} decisions replayed, {sum(summary.moves.values())} would change tier")
-    for (team, old, new), count in sorted(summary.moves.items()):
-        click.echo(f"  {team}: {count} from {old} to {new}")
-    for team, change in sorted(summary.cost_change_nano.items()):
-        click.echo(f"  {team}: expected cost {'+' if change >= 0 else '-'}${usd(abs(change)):f}")
-    if summary.unpriced:
-        click.echo(f"  {summary.unpriced} changed decisions could not be priced")
+    params = {name: value for name, value in window.items() if value is not None}
+    query = parse_query(params, now=time.time(), team_id=None, time_zone="UTC")
+    return Question(since_ms=query.since_ms, until_ms=query.until_ms, most_examples=show)
+
+
+def candidate(configuration: Configuration, packs: Sequence[str], *over: PackText) -> Callable[[str], Policy]:
+    """Return which policy rules a team: the named packs' for all, the configured ones where none is named.
+
+    `over` lies over the named packs. Raise ConfigError.
+    """
+    from gateway.policy_source import compile_texts, load_policies, load_reach, read_pack, resolve_pack
+    from policies.pack import PackText
+
+    fleet = load_reach(configuration).fleet
+    if not packs and not over:
+        return load_policies(configuration, fleet).for_team
+    texts = [
+        PackText("stdin", sys.stdin.read())
+        if name == "-"
+        else read_pack(resolve_pack(name, configuration.folder))
+        for name in packs
+    ]
+    policy = compile_texts([*texts, *over], fleet)
+    return lambda _team: policy
+
+
+def run(configuration: Configuration, policy_of: Callable[[str], Policy], question: Question) -> BackTest:
+    """Return the back-test, with a progress bar where someone is watching."""
+    from gateway.backtest import back_test
+
+    async def use(books: SqlBooks, _directory: object) -> BackTest:
+        total = await books.count_decisions(question.since_ms, question.until_ms, team_id=question.team_id)
+        with _progress(total) as progress:
+            return await back_test(books, policy_of, question, progress)
+
+    return with_books(configuration, use)
+
+
+def show_result(result: BackTest) -> None:
+    """Print a back-test for people."""
+    for change in result.examples:
+        click.echo(
+            f"{change.decision_id}  {change.team}: {change.from_tier} -> {change.to_tier}: {change.reason}"
+        )
+    click.echo(f"{result.decisions} decisions replayed, {result.changed} would change tier")
+    for move in result.moves:
+        unpriced = f", {move.unpriced} of them unpriced" if move.unpriced else ""
+        cost = move.cost_change_usd if move.cost_change_usd.startswith("-") else f"+{move.cost_change_usd}"
+        click.echo(
+            f"  {move.team}: {move.decisions} from {move.from_tier} to {move.to_tier}, "
+            f"expected cost {cost} USD{unpriced}"
+        )
+    known = result.hindsight
+    if known.known:
+        click.echo(
+            f"  of {known.known} decisions with a known outcome {known.right_then} went right, "
+            f"{known.right_now} would"
+        )
+    if result.not_measured:
+        click.echo(f"  {result.not_measured} decisions lack signals these packs test; triggers were skipped")
+    if result.unreadable:
+        click.echo(f"  {result.unreadable} records could not be read")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Give a step counter that moves a bar on standard error, where that is a terminal."""
+    with click.progressbar(length=total, label="replaying", file=sys.stderr, show_pos=True) as bar:
+        done = 0
+
+        def step(count: int) -> None:
+            nonlocal done
+            done += count
+            if done % _STEP == 0:
+                bar.update(_STEP)
+
+        yield step
+        bar.update(done % _STEP)

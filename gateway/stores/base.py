@@ -304,6 +304,10 @@ class DecisionReader(Protocol):
         """Yield the decisions of `[since_ms, until_ms)`, oldest first, holding a page at a time."""
         ...
 
+    async def count_decisions(self, since_ms: int, until_ms: int, *, team_id: str | None = None) -> int:
+        """Return how many decisions `[since_ms, until_ms)` holds."""
+        ...
+
 
 class OutcomeReader(Protocol):
     """What became of decisions."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, Select, Table, or_, select, tuple_
+from sqlalchemy import Connection, Dialect, Engine, Select, Table, func, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 
 from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
@@ -94,6 +94,15 @@ def read_decisions(
     place = tuple_(decisions.c.at_ms, decisions.c.id)
     query = _decisions(team_id).where(place > after, decisions.c.at_ms < until_ms)
     return _read_decisions(connection, query.order_by(decisions.c.at_ms, decisions.c.id).limit(_PAGE))
+
+
+def count_decisions(connection: Connection, since_ms: int, until_ms: int, team_id: str | None) -> int:
+    """Return how many decisions a window holds."""
+    query = select(func.count()).select_from(decisions)
+    query = query.where(decisions.c.at_ms >= since_ms, decisions.c.at_ms < until_ms)
+    if team_id is not None:
+        query = query.where(decisions.c.team_id == team_id)
+    return int(connection.scalar(query) or 0)
 
 
 def read_attempts(connection: Connection, request_id: str) -> list[AttemptRow]:

@@ -27,13 +27,18 @@ class SessionMemory:
         if session is None or decision.ground == "housekeeping":
             return
         place = (team_id, session)
-        known = self._sessions.get(place)
-        if decision.tier == "premium" and decision.ground in _RAISING:
-            self._sessions[place] = Session(tier="premium", turns_since_escalation=1)
-        elif known is not None:
-            turns = known.turns_since_escalation + 1
-            self._sessions[place] = Session(tier=decision.tier, turns_since_escalation=turns)
-        if place in self._sessions:
+        session_now = next_session(self._sessions.get(place), decision)
+        if session_now is not None:
+            self._sessions[place] = session_now
             self._sessions.move_to_end(place)
         while len(self._sessions) > self._most:
             self._sessions.popitem(last=False)
+
+
+def next_session(known: Session | None, decision: Decision) -> Session | None:
+    """Return a session after one more decision; None while nothing has raised it."""
+    if decision.tier == "premium" and decision.ground in _RAISING:
+        return Session(tier="premium", turns_since_escalation=1)
+    if known is None:
+        return None
+    return Session(tier=decision.tier, turns_since_escalation=known.turns_since_escalation + 1)

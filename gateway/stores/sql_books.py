@@ -22,7 +22,7 @@ from gateway.stores.database import Database
 from gateway.stores.directory import SqlDirectory
 from gateway.stores.directory_rows import read_grant
 from gateway.stores.drain import Drain, replay
-from gateway.stores.ledger_sql import find_decision, read_attempts, read_decisions
+from gateway.stores.ledger_sql import count_decisions, find_decision, read_attempts, read_decisions
 from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
 from gateway.stores.reports_sql import read_report
 from gateway.stores.spent_sql import read_spent
@@ -146,6 +146,12 @@ class SqlBooks:
             for row in page:
                 yield row
             after = (page[-1].at_ms, page[-1].id)
+
+    async def count_decisions(self, since_ms: int, until_ms: int, *, team_id: str | None = None) -> int:
+        """Return how many decisions `[since_ms, until_ms)` holds."""
+        return await self._database.run(
+            lambda connection: count_decisions(connection, since_ms, until_ms, team_id)
+        )
 
     async def outcomes(self, decision_id: str) -> Sequence[OutcomeRow]:
         """Return what is known of one decision, oldest first."""
