@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -34,6 +34,7 @@ from gateway.telemetry import Telemetry
 from gateway.upstreams.pool import HttpPool
 from gateway.wire import Bridges, build_codecs
 from gateway.wiring import WIRING, Guarded, Wiring
+from gateway.workflows.office import Materials, opened
 from policies.health import BreakerRule
 from policies.verdicts import Outcome
 
@@ -57,34 +58,50 @@ def build_app(configuration: Configuration, *, clock: Clock | None = None) -> we
             await apply_declared_teams(configuration.settings.teams, books.directory)
             keyring = await _keyring(configuration, books, clock)
             pipeline = _pipeline(configuration, books, policies, upstreams, clock, telemetry)
-            app[WIRING] = Wiring(
-                configuration=configuration,
-                pipeline=pipeline,
-                policies=policies,
-                keyring=keyring,
-                books=books,
-                decisions=books,
-                outcomes=books,
-                directory=books.directory,
-                telemetry=telemetry,
-                clock=clock,
-                codecs=codecs,
-            )
-            watcher = asyncio.create_task(policies.watch(configuration.settings.policy.reload_seconds))
-            yield
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
+            materials = _materials(configuration, books, pipeline, keyring, telemetry)
+            async with opened(materials) as office:
+                app[WIRING] = Wiring(
+                    configuration=configuration,
+                    pipeline=pipeline,
+                    policies=policies,
+                    keyring=keyring,
+                    books=books,
+                    decisions=books,
+                    outcomes=books,
+                    directory=books.directory,
+                    desk=office.desk,
+                    telemetry=telemetry,
+                    clock=clock,
+                    codecs=codecs,
+                )
+                async with _watched(policies, configuration.settings.policy.reload_seconds):
+                    yield
         finally:
             for upstream in upstreams.values():
                 await upstream.close()
             await books.close()
 
+    async def stop(app: web.Application) -> None:
+        app[WIRING].desk.stop()
+
     app.cleanup_ctx.append(run)
+    app.on_shutdown.append(stop)
     for route in ROUTES:
         handler = guarded(route) if isinstance(route, Guarded) else route.handler
         app.router.add_route(route.method, route.path, handler)
     return app
+
+
+@asynccontextmanager
+async def _watched(policies: PolicySource, reload_s: float) -> AsyncIterator[None]:
+    """Reload changed packs for the length of the block."""
+    watcher = asyncio.create_task(policies.watch(reload_s))
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher
 
 
 def open_books(configuration: Configuration, clock: Clock) -> SqlBooks:
@@ -93,6 +110,29 @@ def open_books(configuration: Configuration, clock: Clock) -> SqlBooks:
     url = general.database_url.get_secret_value()
     spool = None if general.spool_dir is None else configuration.folder / general.spool_dir
     return SqlBooks(_absolute(url, configuration.folder), spool_dir=spool, clock=clock)
+
+
+def _materials(
+    configuration: Configuration,
+    books: SqlBooks,
+    pipeline: Pipeline,
+    keyring: KeyRing,
+    telemetry: Telemetry,
+) -> Materials:
+    """Return what the workflows are made from."""
+    return Materials(
+        settings=configuration.settings.workflows,
+        store=books.workflows,
+        books=books,
+        pipeline=pipeline,
+        keyring=keyring,
+        codecs=build_codecs(),
+        telemetry=telemetry,
+        clock=books.clock,
+        driver_url=books.driver_url,
+        shared=books.shared,
+        drain_s=configuration.settings.server.drain_seconds,
+    )
 
 
 def _absolute(url: str, folder: Path) -> str:

@@ -54,21 +54,26 @@ class Delivering:
 
     def book(self, outcome: OutcomeKind) -> None:
         """Book the attempt that reached the client."""
-        delivery, relay, answer = self.delivery, self.delivery.relay, self.delivery.answer
-        if delivery.failed_check:
-            self.account.deliver_withheld()
-            return
-        self.account.book(
-            Attempted(
-                candidate=delivery.candidate,
-                outcome=outcome,
-                started_s=delivery.started_s,
-                usage=relay.usage if relay else answer.usage if answer else None,
-                status=_OK,
-                delivered=True,
-                delivered_tokens=relay.delivered_tokens if relay else 0,
-            )
+        book_delivered(self.account, self.delivery, outcome)
+
+
+def book_delivered(account: Account, delivery: Delivery, outcome: OutcomeKind) -> None:
+    """Book the attempt whose answer is used."""
+    relay, answer = delivery.relay, delivery.answer
+    if delivery.failed_check:
+        account.deliver_withheld()
+        return
+    account.book(
+        Attempted(
+            candidate=delivery.candidate,
+            outcome=outcome,
+            started_s=delivery.started_s,
+            usage=relay.usage if relay else answer.usage if answer else None,
+            status=_OK,
+            delivered=True,
+            delivered_tokens=relay.delivered_tokens if relay else 0,
         )
+    )
 
 
 async def send_answer(delivering: Delivering) -> web.Response:

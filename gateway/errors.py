@@ -3,9 +3,9 @@
 GatewayError
 ├─ ClientError                  the caller can mend it
 │  ├─ InvalidRequest 400        ├─ ContextTooLong 400  ├─ Unsupported 400
-│  ├─ Unauthenticated 401       ├─ Forbidden 403 (PolicyDenied 403)
+│  ├─ Unauthenticated 401       ├─ Forbidden 403 (PolicyDenied 403, ApprovalRequired 403)
 │  ├─ NotFound 404 (ModelNotFound 404)   ├─ MethodNotAllowed 405
-│  ├─ Conflict 409              ├─ PreconditionFailed 412  ├─ PayloadTooLarge 413
+│  ├─ Conflict 409 (Interrupted 409)   ├─ PreconditionFailed 412  ├─ PayloadTooLarge 413
 │  └─ LimitExceeded 429         (RateLimited 429, DeploymentLimited 429, BudgetExceeded 429)
 ├─ UpstreamError                the vendor failed and the plan gave up
 │  ├─ UpstreamRejected 400      the vendor refused the request itself; its own 4xx
@@ -100,6 +100,12 @@ class PolicyDenied(Forbidden):
     code = "policy_denied"
 
 
+class ApprovalRequired(Forbidden):
+    """A person has to agree first; the workflow that waits for it is named."""
+
+    code = "approval_required"
+
+
 class NotFound(ClientError):
     """No such path or record, or not one the key may see."""
 
@@ -126,6 +132,12 @@ class Conflict(ClientError):
 
     status = 409
     code = "conflict"
+
+
+class Interrupted(Conflict):
+    """A workflow's paid call died with its process, and the settings forbid making it again."""
+
+    code = "interrupted"
 
 
 class PreconditionFailed(ClientError):

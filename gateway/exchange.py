@@ -12,7 +12,7 @@ from policies.facts import Dialect, Features, RewriteContract, Snapshot
 from policies.policy import Policy
 from policies.verdicts import Decision, OutcomeKind
 
-Scope = Literal["inference", "reports", "admin", "attribution"]
+Scope = Literal["inference", "reports", "admin", "attribution", "approval"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import get_args
 
 from gateway.clock import Clock
 from gateway.credentials import hash_key
@@ -16,7 +17,7 @@ from gateway.stores.base import Books, BudgetRow, KeyGrant
 MAX_SECRET_CHARS = 512
 MAX_CACHED = 20_000
 ADMIN_TEAM = "admin"
-ALL_SCOPES: frozenset[Scope] = frozenset({"inference", "reports", "admin", "attribution"})
+ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 _REFUSAL = "incorrect API key provided; send a valid key as `Authorization: Bearer`, `x-api-key` or `api-key`"
 
 
@@ -71,6 +72,13 @@ class KeyRing:
         if known[1] is None:
             raise Unauthenticated(_REFUSAL)
         return known[1]
+
+    async def holder(self, key_id: str) -> Caller | None:
+        """Return whom a key stands for by its id, read anew; None once it is revoked, blocked or expired."""
+        if key_id == ADMIN.principal.key_id:
+            return ADMIN
+        grant = await self._books.find_grant_of(key_id, int(self._clock.now() * 1000))
+        return None if grant is None else _caller(grant)
 
     def forget(self) -> None:
         """Trust nothing read so far: keys, teams or budgets were changed in this process."""

@@ -13,6 +13,7 @@ from gateway.clock import Clock
 from gateway.exchange import Exchange
 from gateway.pace import PaceLimit
 from gateway.stores.base import (
+    AnyRow,
     AttemptRow,
     Books,
     BudgetRow,
@@ -137,6 +138,8 @@ class Account:
     clock: Clock
     first_byte_s: float | None = None
     attempts: list[AttemptRow] = field(default_factory=list)
+    also: tuple[AnyRow, ...] = ()
+    """Rows that stand or fall with the books of this request: the answer a workflow paid for."""
     receipt: Receipt | None = None
     _spent_nano: int = 0
     _cached_nano: int = 0
@@ -206,7 +209,7 @@ class Account:
             attempts=row.attempts,
         )
         try:
-            self.books.append(*self.attempts, row, self.decision)
+            self.books.append(*self.attempts, row, self.decision, *self.also)
         finally:
             await self.admission.settle(self.attempts)
         return self.receipt

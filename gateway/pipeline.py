@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway import decision_log, features
 from gateway.admission import budgets_of
 from gateway.clock import Clock
-from gateway.delivery import Delivering, send_answer, send_stream
+from gateway.delivery import Delivering, book_delivered, send_answer, send_stream
 from gateway.dispatcher import Dispatcher
 from gateway.errors import GatewayError, Internal, ModelNotFound, Overloaded, RateLimited
 from gateway.exchange import ChatRequest, Exchange, Principal
@@ -22,12 +22,12 @@ from gateway.failures import denial_error
 from gateway.headers import failure_headers
 from gateway.intake import read_body
 from gateway.keyring import Caller
-from gateway.ledger import Account, Ledger
+from gateway.ledger import Account, Ledger, Receipt
 from gateway.outcomes import OutcomeWatch
 from gateway.pace import RETRY_BUSY_S, limit_headers
 from gateway.policy_source import PolicySource
 from gateway.scope import DECIDED, SCOPE, RequestScope
-from gateway.stores.base import AttemptRow, RequestStatus, StateStore
+from gateway.stores.base import AnyRow, AttemptRow, RequestStatus, StateStore
 from gateway.stores.economy import EconomyMemory
 from gateway.stores.health import HealthMemory
 from gateway.stores.sessions import SessionMemory
@@ -40,6 +40,22 @@ from policies.verdicts import Outcome, OutcomeKind
 
 CLIENT_CLOSED = 499
 """What is booked as HTTP status when the client left before the end."""
+
+
+_OK = 200
+Keep = Callable[[bytes], AnyRow]
+"""Makes the row that keeps an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fulfilled:
+    """A request carried out without a client: the complete answer, who gave it, what it cost."""
+
+    body: bytes
+    tier: Tier
+    model: str
+    failed_check: str
+    receipt: Receipt | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +118,41 @@ class Pipeline:
             await self._close(account, "failed", Internal.status)
             raise
 
+    async def fulfil(self, exchange: Exchange, caller: Caller, keep: Keep) -> Fulfilled:
+        """Forward and book a decided request for which no client waits; raise GatewayError.
+
+        The same path as `serve`: the budget is reserved first, every attempt is booked. The row `keep` makes
+        of the answer is written in one line with the rows that book it, so that none is without the other.
+        """
+        row = decision_log.record(exchange, store_prompts=self._parts.store_prompts)
+        account = self._parts.ledger.account(exchange, caller.budgets, row, caller.limits)
+        try:
+            return await self._fulfil(exchange, account, keep)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._close(account, "cancelled", CLIENT_CLOSED))
+            raise
+        except GatewayError as error:
+            await self._close(account, "failed", error.http_status)
+            raise
+        except Exception:
+            await self._close(account, "failed", Internal.status)
+            raise
+
+    async def _fulfil(self, exchange: Exchange, account: Account, keep: Keep) -> Fulfilled:
+        delivery = await self._parts.dispatcher.run(exchange, account)
+        if delivery.answer is None:
+            raise Internal("an answer was expected; see the log by the request id")
+        book_delivered(account, delivery, "ok")
+        account.also = (keep(delivery.answer.body),)
+        await asyncio.shield(self._close(account, "ok", _OK))
+        return Fulfilled(
+            body=delivery.answer.body,
+            tier=delivery.candidate.tier,
+            model=delivery.deployment.model_name,
+            failed_check=delivery.failed_check,
+            receipt=account.receipt,
+        )
+
     def decide(
         self,
         request: ChatRequest,
@@ -111,6 +162,22 @@ class Pipeline:
         scope: RequestScope,
     ) -> Exchange:
         """Return the exchange with its decision made; nothing outside the process has been touched yet."""
+        exchange = self.weigh(request, headers, caller, codec, scope)
+        parts, team_id, decision = self._parts, caller.principal.team_id, exchange.decision
+        if exchange.features.dialect != "embeddings":  # no turn of a conversation, nothing to be moved
+            parts.sessions.remember(team_id, exchange.features.session, decision)
+            parts.economy.note(team_id, exchange.policy.economy.target_share, decision)
+        return exchange
+
+    def weigh(
+        self,
+        request: ChatRequest,
+        headers: Mapping[str, str],
+        caller: Caller,
+        codec: Codec,
+        scope: RequestScope,
+    ) -> Exchange:
+        """Return the exchange with the decision it would meet; nothing is remembered of it."""
         parts, principal = self._parts, caller.principal
         policy = parts.policies.for_team(principal.team_name)
         reader = features.Reader(fleet=policy.fleet, envelopes=policy.envelopes, aliases=parts.aliases)
@@ -128,9 +195,6 @@ class Pipeline:
             economy_threshold=parts.economy.threshold(principal.team_id, policy.economy.target_share),
         )
         decision = decide(facts, snapshot, policy)
-        if facts.dialect != "embeddings":  # no turn of a conversation, and nothing the controller could move
-            parts.sessions.remember(principal.team_id, facts.session, decision)
-            parts.economy.note(principal.team_id, policy.economy.target_share, decision)
         return Exchange(
             id=scope.request_id,
             principal=principal,

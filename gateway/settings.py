@@ -167,6 +167,39 @@ class ServerSettings(_Section):
     )
 
 
+class WorkflowSettings(_Section):
+    """The durable escalation workflow; nothing of it is loaded before the first one is submitted."""
+
+    enabled: bool = Field(default=True, description="Whether tasks may be submitted.")
+    concurrency: int = Field(4, ge=1, le=256, description="Workflows a process carries out at a time.")
+    max_waiting: int = Field(
+        10_000, ge=1, le=1_000_000, description="Unfinished workflows of one team beyond which it gets 429."
+    )
+    max_task_bytes: int = Field(2 * 2**20, ge=1024, le=2**26, description="Longest task, as JSON.")
+    reruns_after_interruption: int = Field(
+        1,
+        ge=0,
+        le=5,
+        description="How often a paid call is made again when the process died while it was in flight.",
+    )
+    lease_seconds: float = Field(
+        10.0, ge=0.5, le=300, description="A process unheard of for so long loses its workflows to others."
+    )
+    retention_hours: float = Field(
+        168.0, gt=0, le=87_600, description="Tasks and answers are erased so long after the end; events stay."
+    )
+    self_approval: bool = Field(
+        default=False, description="Whether the key that submitted a workflow may approve it."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs webhooks (HMAC-SHA256); without it none is sent."
+    )
+    webhook_allow: list[str] = Field(
+        default=[],
+        description="Hosts and networks (CIDR) that may be told though they are internal or not https.",
+    )
+
+
 class LogSettings(_Section):
     """What is logged and how."""
 
@@ -215,6 +248,7 @@ class Settings(BaseSettings):
     router_settings: RouterSettings = RouterSettings.model_construct()
     general_settings: GeneralSettings = GeneralSettings.model_construct()
     server: ServerSettings = ServerSettings.model_construct()
+    workflows: WorkflowSettings = WorkflowSettings.model_construct()
     log: LogSettings = LogSettings.model_construct()
     teams: list[TeamEntry] = Field(default=[], description="Teams declared here rather than by CLI or API.")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from gateway.errors import InvalidRequest
-from gateway.features import read_declared
+from gateway.features import AUTO, read_declared
+from gateway.http_values import misfit
 from gateway.judging import Judge, Judged
 from policies.context_analysis import (
     ContextReport,
@@ -25,6 +26,12 @@ from policies.facts import Ask
 
 Priority = Literal["low", "normal", "high", "critical"]
 Path = Annotated[str, Meta(min_length=1, max_length=512)]
+
+
+AnyTask = TypeVar("AnyTask", bound="Task")
+_STREAMING = ("stream", "stream_options")
+_EMPTY = "the task has neither `request` nor `description`; give one"
+_CONTROLS_SHARE = 0.1
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,14 +54,39 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk
 
 
+def decode_task(raw: bytes, shape: type[AnyTask]) -> AnyTask:
+    """Return the task in a body; raise InvalidRequest for what is no task, or holds a binary file."""
+    try:
+        task = msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        raise misfit(error, shape) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the request body is not JSON: {str(error)[:200]}") from None
+    for path, text in (*task.files.items(), ("diff", task.diff)):
+        if _is_binary(text):
+            shown = path.encode("ascii", "backslashreplace").decode()[:120]
+            message = f"`{shown}` is binary; send text files only"
+            raise InvalidRequest(message, param="diff" if path == "diff" else "files")
+    return task
+
+
+def task_body(task: Task) -> bytes:
+    """Return the request a task is carried out by: the client's own, unstreamed, or a prompt made of it."""
+    if task.request is not None:
+        kept = {name: value for name, value in task.request.items() if name not in _STREAMING}
+        return msgspec.json.encode(kept)
+    if not task.description:
+        raise InvalidRequest(_EMPTY, param="description")
+    prompt = "\n\n".join((task.description, *_fenced(task)))
+    return msgspec.json.encode({"model": AUTO, "messages": [{"role": "user", "content": prompt}]})
+
+
 def judge_task(task: Task, judge: Judge) -> Judged:
     """Return the decision a task would meet, without any effect; raise InvalidRequest for an empty task."""
     if task.request is not None:
         return judge.judge_request(msgspec.json.encode(task.request))
     if not task.description:
-        raise InvalidRequest(
-            "the task has neither `request` nor `description`; give one", param="description"
-        )
+        raise InvalidRequest(_EMPTY, param="description")
     return judge.judge_text("\n\n".join((task.description, *_fenced(task))))
 
 
@@ -84,3 +116,10 @@ def _fenced(task: Task) -> tuple[str, ...]:
     """Return files and diff as an agent would paste them: evidence, not the ask."""
     diff = (f"```diff\n{task.diff}\n```",) if task.diff else ()
     return (*(f"{path}\n```\n{text}\n```" for path, text in task.files.items()), *diff)
+
+
+def _is_binary(text: str) -> bool:
+    """Tell whether a text is what editors refuse: it holds a NUL, or one character in ten is a control."""
+    head = text[:8_192]
+    controls = sum(c < " " and c not in "\t\n\r\f\x1b" for c in head)
+    return "\0" in text or controls > len(head) * _CONTROLS_SHARE

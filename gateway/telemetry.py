@@ -84,6 +84,32 @@ class Telemetry:
         self._triggers = Counter(
             "gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"], registry=registry
         )
+        self._workflow_events = Counter(
+            "gateway_workflow_events",
+            "Events of escalation workflows by kind and step.",
+            ["kind", "step"],
+            registry=registry,
+        )
+        self._step_seconds = Histogram(
+            "gateway_workflow_step_seconds",
+            "Seconds one attempt at a workflow's step took, by step.",
+            ["step"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._workflows_running = Gauge(
+            "gateway_workflows_running", "Workflows this process carries out now.", registry=registry
+        )
+
+    def workflow(self, workflow_id: str, kind: str, step: str = "") -> None:
+        """Note something that happened to a workflow."""
+        self._workflow_events.labels(kind, step).inc()
+        self.log.info("workflow", workflow_id=workflow_id, kind=kind, step=step or None)
+
+    def workflow_step(self, step: str, seconds: float, running: int) -> None:
+        """Note an attempt at a step that ended, and how many workflows run."""
+        self._step_seconds.labels(step).observe(seconds)
+        self._workflows_running.set(running)
 
     def attempt_failed(self, exchange: Exchange, outcome: Outcome) -> None:
         """Note an attempt that did not work."""

@@ -16,6 +16,7 @@ from gateway.policy_source import PolicySource
 from gateway.stores.base import Books, DecisionReader, Directory, OutcomeReader
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
+from gateway.workflows.desk import Desk
 from policies.facts import Dialect
 
 
@@ -31,6 +32,7 @@ class Wiring:
     decisions: DecisionReader
     outcomes: OutcomeReader
     directory: Directory
+    desk: Desk
     telemetry: Telemetry
     clock: Clock
     codecs: Mapping[Dialect, Codec]

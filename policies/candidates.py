@@ -70,6 +70,24 @@ def with_candidates(
     return decision if candidates[0].tier == draft.tier else _moved(decision)
 
 
+def refreshed(made: Decision, features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
+    """Return a decision made earlier over the deployments that may serve it now, at today's prices.
+
+    Tier, ground and findings stand. What was agreed to also bounds it: where a person approved an amount,
+    deployments that may cost more are left out.
+    """
+    pinned = tuple(d for d in features.pinned_deployments if made.ground == "pin")
+    decision = with_candidates(replace(made, denial=None), pinned, features, snapshot, policy)
+    need = made.approval
+    if need is None or decision.denial is not None:
+        return decision
+    within = tuple(c for c in decision.candidates if c.worst_case_nano <= need.worst_case_nano)
+    if within:
+        return replace(decision, candidates=within)
+    denial = Denial(code="policy_denied", reason="prices rose above the amount that was approved")
+    return replace(decision, candidates=(), denial=denial)
+
+
 def _moved(decision: Decision) -> Decision:
     """Return the decision at the tier that can serve it, saying what stood in the way of the one chosen."""
     tier, wanted = decision.candidates[0].tier, decision.tier

@@ -9,6 +9,7 @@ from typing import Literal
 from policies.facts import Tier
 
 Ground = Literal["floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "default"]
+Meanwhile = Literal["base", "deny"]
 DenialCode = Literal[
     "policy_denied",
     "context_length_exceeded",
@@ -110,6 +111,21 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalNeed:
+    """A person has to agree before this decision is carried out."""
+
+    reasons: tuple[str, ...]
+    """Why, each a clause for people."""
+    worst_case_nano: int
+    """The dearest the request can get, which is what is agreed to."""
+    expires_after_s: float
+    meanwhile: Meanwhile
+    """What a client that waits for its answer gets."""
+    webhook: str = ""
+    """Who is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The verdict, with everything needed to explain it."""
 
@@ -127,6 +143,7 @@ class Decision:
     dropped: tuple[Dropped, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     denial: Denial | None = None
+    approval: ApprovalNeed | None = None
     errors: tuple[str, ...] = ()
     """Rules that could not be evaluated, and what was done instead."""
     signals: Mapping[str, float] = field(default_factory=dict)

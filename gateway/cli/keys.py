@@ -19,7 +19,7 @@ from gateway.exchange import Scope
 from gateway.stores.base import BudgetSpec, Directory, KeyChange, KeyRow, KeySpec, Period
 from gateway.wire.invalid_body import invalid_body
 
-SCOPES = ("inference", "reports", "admin", "attribution")
+SCOPES = ("inference", "reports", "admin", "attribution", "approval")
 _SPAN = re.compile(r"^(\d{1,5})([hdw])$")
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
 

@@ -16,6 +16,7 @@ from gateway.routers import (
     organization,
     reports,
     teams,
+    workflows,
 )
 from gateway.wiring import Route
 
@@ -25,6 +26,7 @@ _RESOURCES: tuple[Route, ...] = (
     *decisions.ROUTES,
     *escalation.ROUTES,
     *learning.ROUTES,
+    *workflows.ROUTES,
     *reports.ROUTES,
     *organization.ROUTES,
     *teams.ROUTES,

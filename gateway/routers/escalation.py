@@ -7,14 +7,13 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from gateway.errors import InvalidRequest
 from gateway.explain import Explanation, explain
-from gateway.http_values import answer, misfit
+from gateway.http_values import answer
 from gateway.intake import read_body
 from gateway.judging import Judge
 from gateway.keyring import Caller
 from gateway.policy_source import load_impact_rules
-from gateway.tasks import Analysis, Task, analyze_task, judge_task, task_ask
+from gateway.tasks import Analysis, Task, analyze_task, decode_task, judge_task, task_ask
 from gateway.wiring import WIRING, Guarded
 from policies.verdicts import Decision
 
@@ -43,12 +42,7 @@ async def analyze(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def _task(request: web.Request) -> Task:
-    try:
-        return msgspec.json.decode(await read_body(request), type=Task)
-    except msgspec.ValidationError as error:
-        raise misfit(error, Task) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the request body is not JSON: {str(error)[:200]}") from None
+    return decode_task(await read_body(request), Task)
 
 
 def _judge(request: web.Request, caller: Caller) -> Judge:

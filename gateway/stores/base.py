@@ -201,7 +201,16 @@ class OutcomeRow(Row, frozen=True, kw_only=True, tag="outcome", omit_defaults=Tr
     comment: str = ""
 
 
-AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow | OutcomeRow
+class AnswerRow(Row, frozen=True, kw_only=True, tag="answer", omit_defaults=True):
+    """The answer a workflow paid for; written in one line with the rows that book it."""
+
+    workflow_id: str
+    request_id: str
+    at_ms: int
+    body: str
+
+
+AnyRow = OpenRow | AttemptRow | RequestRow | DecisionRow | OutcomeRow | AnswerRow
 
 
 class ReportQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,6 +289,10 @@ class Books(Protocol):
 
     async def find_grant(self, key_hash: str, now_ms: int) -> KeyGrant | None:
         """Return the grant of a key that is neither revoked nor expired."""
+        ...
+
+    async def find_grant_of(self, key_id: str, now_ms: int) -> KeyGrant | None:
+        """Return the grant of a key by its id; likewise None once it is revoked or expired."""
         ...
 
     async def spent_nano(self, scope: str, since_ms: int) -> int:

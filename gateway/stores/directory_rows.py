@@ -73,13 +73,22 @@ def read_grant(connection: Connection, key_hash: str, now_ms: int) -> KeyGrant |
         select(keys.c.id).where(keys.c.key_hash == key_hash),
         select(former_secrets.c.key_id).where(former_secrets.c.key_hash == key_hash, still_valid),
     )
+    return _read_grant(connection, keys.c.id.in_(named), now_ms)
+
+
+def read_grant_of(connection: Connection, key_id: str, now_ms: int) -> KeyGrant | None:
+    """Return the same of a key by its id."""
+    return _read_grant(connection, keys.c.id == key_id, now_ms)
+
+
+def _read_grant(connection: Connection, is_key: ColumnElement[bool], now_ms: int) -> KeyGrant | None:
     of_any = or_(in_scope("team:" + teams.c.id), in_scope("key:" + keys.c.id), OWNED_BY_NOBODY)
     query = (
         select(*_KEY_COLUMNS, *teams.c, *budgets.c)
         .join_from(keys, teams)
         .outerjoin(budgets, of_any)
         .where(
-            keys.c.id.in_(named),
+            is_key,
             keys.c.revoked_ms.is_(None),
             keys.c.blocked_ms.is_(None),
             or_(keys.c.expires_ms.is_(None), keys.c.expires_ms > now_ms),

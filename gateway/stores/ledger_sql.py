@@ -9,10 +9,10 @@ import msgspec
 from sqlalchemy import Connection, Dialect, Engine, Select, Table, func, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 
-from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
+from gateway.stores.base import AnswerRow, AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
 from gateway.stores.rollups_sql import mark_unsealed
 from gateway.stores.row_values import row_values
-from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests
+from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests, workflow_answers
 
 _PAGE = 500
 
@@ -28,17 +28,20 @@ class LedgerInserts:
         self._requests = make(requests, engine.dialect)
         self._decisions = make(decisions, engine.dialect)
         self._outcomes = make(outcomes, engine.dialect)
+        self._answers = make(workflow_answers, engine.dialect)
 
     def insert(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
         """Insert rows of every kind; openings have no table and are passed over."""
         tried = [row_values(row) for row in rows if isinstance(row, AttemptRow)]
         closed = [row for row in rows if isinstance(row, RequestRow)]
         decided = [row_values(row) for row in rows if isinstance(row, DecisionRow)]
+        answered = [row_values(row) for row in rows if isinstance(row, AnswerRow)]
         for insert, values in (
             (self._attempts, tried),
             (self._requests, [row_values(row) for row in closed]),
             (self._decisions, decided),
             (self._outcomes, [row_values(row) for row in rows if isinstance(row, OutcomeRow)]),
+            (self._answers, answered),
         ):
             if values:
                 insert(connection, values)

@@ -10,8 +10,17 @@ from typing import TypeAlias
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, String
 
-from gateway.stores.base import AttemptRow, DecisionRow, OutcomeRow, RequestRow
-from gateway.stores.schema import LARGEST, Value, attempts, decisions, fit_text, outcomes, requests
+from gateway.stores.base import AnswerRow, AttemptRow, DecisionRow, OutcomeRow, RequestRow
+from gateway.stores.schema import (
+    LARGEST,
+    Value,
+    attempts,
+    decisions,
+    fit_text,
+    outcomes,
+    requests,
+    workflow_answers,
+)
 
 Fit: TypeAlias = Callable[..., Value]
 
@@ -20,7 +29,7 @@ SEPARATOR = ","
 _LONGEST_NAME = 128
 
 
-def row_values(row: AttemptRow | RequestRow | DecisionRow | OutcomeRow) -> tuple[Value, ...]:
+def row_values(row: AttemptRow | RequestRow | DecisionRow | OutcomeRow | AnswerRow) -> tuple[Value, ...]:
     """Return the row's values in its table's column order, each cut or bound to its column."""
     pick, fits = _SHAPES[type(row)]
     return tuple([fit(value) for fit, value in zip(fits, pick(row), strict=True)])
@@ -34,7 +43,7 @@ def _fit_of(column: Column[str] | Column[int] | Column[bool]) -> Fit:
     if isinstance(column.type, BigInteger):
         return _fit_number
     size = column.type.length if isinstance(column.type, String) else None
-    return _fit_record if size is None else partial(_fit_text, size)
+    return _fit_long if size is None else partial(_fit_text, size)
 
 
 def _fit_text(size: int, value: str) -> str:
@@ -62,7 +71,9 @@ def _fit_names(names: tuple[str, ...]) -> str:
     return SEPARATOR.join(kept)
 
 
-def _fit_record(value: msgspec.Raw) -> str:
+def _fit_long(value: msgspec.Raw | str) -> str:
+    if isinstance(value, str):
+        return value.replace("\0", "")
     return bytes(value).decode("utf-8", "replace")
 
 
@@ -75,5 +86,6 @@ _SHAPES: dict[type[msgspec.Struct], tuple[Callable[[object], tuple[object, ...]]
         (RequestRow, requests),
         (DecisionRow, decisions),
         (OutcomeRow, outcomes),
+        (AnswerRow, workflow_answers),
     )
 }

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"
+REVISION = "0006"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -233,6 +233,53 @@ outcomes = Table(
     Column("comment", String(2_000), nullable=False),
     Index("ix_outcomes_decision", "decision_id"),
     Index("ix_outcomes_decided", "decided_ms"),
+)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("team_id", _ID, nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("state", _WORD, nullable=False),
+    Column("priority", _WORD, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("idempotency", _ID),
+    Column("digest", _ID, nullable=False),
+    Column("webhook", Text, nullable=False),
+    Column("finished_ms", BigInteger),
+    UniqueConstraint("team_id", "idempotency", name="ux_workflows_idempotency"),
+    Index("ix_workflows_state", "state", "id"),
+    Index("ix_workflows_team", "team_id", "id"),
+)
+
+workflow_events = Table(
+    "workflow_events",
+    metadata,
+    Column("workflow_id", _ID, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", _WORD, nullable=False),
+    Column("step", _WORD),
+    Column("detail", Text, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "seq", name="workflow_events_pkey"),
+)
+
+workflow_answers = Table(
+    "workflow_answers",
+    metadata,
+    Column("workflow_id", _ID, primary_key=True),
+    Column("request_id", _ID, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+workflow_workers = Table(
+    "workflow_workers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("seen_ms", BigInteger, nullable=False),
 )
 
 

@@ -20,7 +20,7 @@ from gateway.stores.base import (
 )
 from gateway.stores.database import Database
 from gateway.stores.directory import SqlDirectory
-from gateway.stores.directory_rows import read_grant
+from gateway.stores.directory_rows import read_grant, read_grant_of
 from gateway.stores.drain import Drain, replay
 from gateway.stores.ledger_sql import count_decisions, find_decision, read_attempts, read_decisions
 from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
@@ -28,6 +28,7 @@ from gateway.stores.reports_sql import read_report
 from gateway.stores.spent_sql import read_spent
 from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
 from gateway.stores.upkeep import Upkeep
+from gateway.stores.workflows_sql import SqlWorkflows
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled
 
@@ -49,13 +50,14 @@ class SqlBooks:
         flush_timeout_s: float = 10.0,
     ) -> None:
         self._database = Database(url)
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._root = spool_dir or _beside(self._database.sqlite_path)
         self._spool_limit_bytes = spool_limit_bytes
         self._flush_timeout_s = flush_timeout_s
         self._journal: tuple[Claim, Spool, Drain] | None = None
         self._upkeep: Upkeep | None = None
-        self.directory = SqlDirectory(self._database, self._clock)
+        self.directory = SqlDirectory(self._database, self.clock)
+        self.workflows = SqlWorkflows(self._database)
 
     @property
     def healthy(self) -> bool:
@@ -64,6 +66,19 @@ class SqlBooks:
             return False
         _, spool, drain = self._journal
         return drain.healthy and not spool.full
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines may use the same database."""
+        return self._database.sqlite_path is None
+
+    @property
+    def driver_url(self) -> str:
+        """Where the workflow library may keep its own: the same server, or a file beside ours."""
+        path = self._database.sqlite_path
+        if path is not None:
+            return f"sqlite:///{path.with_name(path.name + '.workflows')}"
+        return self._database.engine.url.render_as_string(hide_password=False)
 
     @property
     def spool_bytes(self) -> int:
@@ -107,6 +122,10 @@ class SqlBooks:
     async def find_grant(self, key_hash: str, now_ms: int) -> KeyGrant | None:
         """Return the grant of a key that is neither revoked nor expired."""
         return await self._database.run(lambda connection: read_grant(connection, key_hash, now_ms))
+
+    async def find_grant_of(self, key_id: str, now_ms: int) -> KeyGrant | None:
+        """Return the grant of a key by its id; likewise None once it is revoked or expired."""
+        return await self._database.run(lambda connection: read_grant_of(connection, key_id, now_ms))
 
     async def spent_nano(self, scope: str, since_ms: int) -> int:
         """Return what a budget's scope has spent on requests since then."""
@@ -177,10 +196,10 @@ class SqlBooks:
     def _start(self) -> tuple[RequestRow, ...]:
         self._database.migrate()
         recovered = replay(self._database, claim_dead(self._root))
-        claim = claim_new(self._root, new_id("w", self._clock.now()))
+        claim = claim_new(self._root, new_id("w", self.clock.now()))
         spool = Spool(claim.folder, limit_bytes=self._spool_limit_bytes)
-        self._journal = (claim, spool, Drain(self._database, claim, spool, self._clock))
-        self._upkeep = Upkeep(self._database, self._clock)
+        self._journal = (claim, spool, Drain(self._database, claim, spool, self.clock))
+        self._upkeep = Upkeep(self._database, self.clock)
         return recovered
 
 

@@ -1,0 +1,142 @@
+"""Puts the parts of the workflows together, starts them and lets go of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from gateway.clock import Clock, new_id
+from gateway.keyring import KeyRing
+from gateway.pipeline import Pipeline
+from gateway.settings import WorkflowSettings
+from gateway.stores.base import Books
+from gateway.stores.workflows_base import WorkflowStore
+from gateway.telemetry import Telemetry
+from gateway.wire.base import Codec
+from gateway.workflows.caretaker import Caretaker
+from gateway.workflows.desk import Desk
+from gateway.workflows.durable import Driven, Durable
+from gateway.workflows.journal import Journal
+from gateway.workflows.runner import Runner
+from gateway.workflows.steps import Steps
+from gateway.workflows.targets import Targets
+from gateway.workflows.webhooks import Bells
+from gateway.workflows.work import Loader
+from policies.facts import Dialect
+
+_LOOK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Materials:
+    """What workflows are made from."""
+
+    settings: WorkflowSettings
+    store: WorkflowStore
+    books: Books
+    pipeline: Pipeline
+    keyring: KeyRing
+    codecs: Mapping[Dialect, Codec]
+    telemetry: Telemetry
+    clock: Clock
+    driver_url: str
+    """Where the driver keeps which steps are done."""
+    shared: bool
+    drain_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """The assembled workflows of one process."""
+
+    desk: Desk
+    caretaker: Caretaker
+    drain_s: float
+
+    async def drain(self) -> None:
+        """Wait for the steps under way, as long as the settings allow; what remains stays durable."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.drain_s):
+                while self.desk.runner.running:  # noqa: ASYNC110 - steps end in many places
+                    await asyncio.sleep(_LOOK_S)
+        await self.desk.durable.close()
+        await self.desk.runner.settle()
+
+
+def assemble(materials: Materials) -> Office:
+    """Return the workflows over their parts; nothing is loaded or started yet."""
+    m = materials
+    worker = new_id("w", m.clock.now())
+    journal = Journal(m.store, m.clock, m.telemetry)
+    loader = Loader(store=m.store, keyring=m.keyring, pipeline=m.pipeline, codecs=m.codecs, clock=m.clock)
+    reruns = m.settings.reruns_after_interruption
+    steps = Steps(pipeline=m.pipeline, store=m.store, books=m.books, journal=journal, reruns=reruns)
+    runner = Runner(steps=steps, loader=loader, journal=journal, clock=m.clock, telemetry=m.telemetry)
+    secret = m.settings.webhook_secret
+    bells = Bells(
+        store=m.store,
+        journal=journal,
+        targets=Targets(m.settings.webhook_allow),
+        secret=None if secret is None else secret.get_secret_value(),
+        clock=m.clock,
+    )
+
+    async def expire(workflow_id: str) -> str:
+        return await caretaker.expire(workflow_id)
+
+    async def arrive() -> None:
+        await caretaker.arrive()
+
+    durable = Durable(
+        url=m.driver_url,
+        worker=worker,
+        concurrency=m.settings.concurrency,
+        driven=Driven(
+            perform=runner.perform,
+            conclude=runner.conclude,
+            expire=expire,
+            ring=bells.ring,
+            silence=bells.silence,
+            arrive=arrive,
+        ),
+    )
+    caretaker = Caretaker(
+        store=m.store,
+        journal=journal,
+        durable=durable,
+        runner=runner,
+        settings=m.settings,
+        worker=worker,
+        shared=m.shared,
+    )
+    bells.queue = durable.ring
+    journal.tell = bells.announce
+    desk = Desk(
+        store=m.store,
+        journal=journal,
+        loader=loader,
+        runner=runner,
+        durable=durable,
+        bells=bells,
+        settings=m.settings,
+        draining=asyncio.Event(),
+    )
+    return Office(desk=desk, caretaker=caretaker, drain_s=m.drain_s)
+
+
+@asynccontextmanager
+async def opened(materials: Materials) -> AsyncIterator[Office]:
+    """Run the workflows for the length of the block."""
+    office = assemble(materials)
+    watching = asyncio.create_task(office.caretaker.watch())
+    try:
+        yield office
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        office.desk.stop()
+        await office.drain()
+        await office.caretaker.leave()

@@ -1,0 +1,104 @@
+"""One workflow as a step sees it: the task, who asked for it, and the request it is carried out by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from gateway.clock import Clock, new_id
+from gateway.errors import Forbidden, Internal
+from gateway.exchange import ChatRequest, Exchange
+from gateway.features import METADATA_HEADER
+from gateway.keyring import Caller, KeyRing
+from gateway.pipeline import Pipeline
+from gateway.scope import RequestScope
+from gateway.stores.workflows_base import Priority, WorkflowRow, WorkflowStore
+from gateway.tasks import Task, task_body
+from gateway.wire.base import Codec
+from gateway.workflows.states import Progress, fold
+from policies.candidates import refreshed
+from policies.facts import Dialect
+from policies.verdicts import Decision
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as it is kept until its workflow has ended."""
+
+    task: Task
+    dialect: Dialect = "chat"
+    """Of the task's request; only a client that waited for its answer can have sent another than chat."""
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """What the step `decide` leaves behind."""
+
+    sentence: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Everything a step starts from."""
+
+    row: WorkflowRow
+    order: Order
+    progress: Progress
+    caller: Caller
+    exchange: Exchange
+    """The request under today's policy and state; its decision is what would be decided now."""
+
+    def decided(self) -> Decision:
+        """Return the decision this workflow was given, over the deployments that may serve it now."""
+        made = msgspec.json.decode(self.progress.step("decide").result, type=Decided).decision
+        return refreshed(made, self.exchange.features, self.exchange.snapshot, self.exchange.policy)
+
+    def settled(self) -> Exchange:
+        """Return the exchange with the decision this workflow was given."""
+        return replace(self.exchange, decision=self.decided())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loader:
+    """Makes a workflow's work out of what is kept."""
+
+    store: WorkflowStore
+    keyring: KeyRing
+    pipeline: Pipeline
+    codecs: Mapping[Dialect, Codec]
+    clock: Clock
+
+    async def load(self, row: WorkflowRow) -> Work:
+        """Return the work of a workflow; raise Forbidden when its key is no longer valid."""
+        caller = await self.keyring.holder(row.key_id)
+        if caller is None:
+            raise Forbidden("the key that submitted this workflow has been revoked or has expired")
+        if not row.task:
+            raise Internal("the task of this workflow was erased")
+        order = msgspec.json.decode(row.task, type=Order)
+        return Work(
+            row=row,
+            order=order,
+            progress=fold(await self.store.events(row.id)),
+            caller=caller,
+            exchange=self.weigh(order, caller),
+        )
+
+    def weigh(self, order: Order, caller: Caller) -> Exchange:
+        """Return the exchange an order would be now; raise ClientError for a task that cannot be one."""
+        request = self.request(order)
+        headers: dict[str, str] = {}
+        if order.task.metadata:
+            headers[METADATA_HEADER] = msgspec.json.encode(order.task.metadata).decode()
+        now = self.clock.now()
+        scope = RequestScope(new_id("req", now), now, self.clock.monotonic())
+        return self.pipeline.weigh(request, headers, caller, self.codecs[order.dialect], scope)
+
+    def request(self, order: Order) -> ChatRequest:
+        """Return the request an order stands for; raise InvalidRequest."""
+        return self.codecs[order.dialect].parse_request(task_body(order.task))
+
+
+PRIORITIES: Mapping[Priority, int] = {"critical": 1, "high": 2, "normal": 3, "low": 4}
+"""As the queue counts them: the least goes first."""
