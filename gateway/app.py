@@ -81,15 +81,17 @@ def build_app(configuration: Configuration, *, clock: Clock | None = None) -> we
                 await upstream.close()
             await books.close()
 
-    async def stop(app: web.Application) -> None:
-        app[WIRING].desk.stop()
-
     app.cleanup_ctx.append(run)
-    app.on_shutdown.append(stop)
+    app.on_shutdown.append(_stop_waiting)
     for route in ROUTES:
         handler = guarded(route) if isinstance(route, Guarded) else route.handler
         app.router.add_route(route.method, route.path, handler)
     return app
+
+
+async def _stop_waiting(app: web.Application) -> None:
+    """Let clients that wait for a workflow go before connections are waited for."""
+    app[WIRING].desk.stop()
 
 
 @asynccontextmanager

@@ -32,6 +32,39 @@ _ALERTS = "Budgets that reached a share of their limit, once per period."
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
+class WorkflowMetrics:
+    """What workflows say of themselves."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter(
+            "gateway_workflow_events",
+            "Events of escalation workflows by kind and step.",
+            ["kind", "step"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "gateway_workflow_step_seconds",
+            "Seconds one attempt at a workflow's step took, by step.",
+            ["step"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._running = Gauge(
+            "gateway_workflows_running", "Workflows this process carries out now.", registry=registry
+        )
+        self._log = structlog.get_logger("gateway")
+
+    def happened(self, workflow_id: str, kind: str, step: str = "") -> None:
+        """Note something that happened to a workflow."""
+        self._events.labels(kind, step).inc()
+        self._log.info("workflow", workflow_id=workflow_id, kind=kind, step=step or None)
+
+    def step_ended(self, step: str, seconds: float, running: int) -> None:
+        """Note an attempt at a step that ended, and how many workflows run."""
+        self._seconds.labels(step).observe(seconds)
+        self._running.set(running)
+
+
 class Telemetry:
     """Metrics and the log lines of the request path."""
 
@@ -84,32 +117,7 @@ class Telemetry:
         self._triggers = Counter(
             "gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"], registry=registry
         )
-        self._workflow_events = Counter(
-            "gateway_workflow_events",
-            "Events of escalation workflows by kind and step.",
-            ["kind", "step"],
-            registry=registry,
-        )
-        self._step_seconds = Histogram(
-            "gateway_workflow_step_seconds",
-            "Seconds one attempt at a workflow's step took, by step.",
-            ["step"],
-            buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
-        )
-        self._workflows_running = Gauge(
-            "gateway_workflows_running", "Workflows this process carries out now.", registry=registry
-        )
-
-    def workflow(self, workflow_id: str, kind: str, step: str = "") -> None:
-        """Note something that happened to a workflow."""
-        self._workflow_events.labels(kind, step).inc()
-        self.log.info("workflow", workflow_id=workflow_id, kind=kind, step=step or None)
-
-    def workflow_step(self, step: str, seconds: float, running: int) -> None:
-        """Note an attempt at a step that ended, and how many workflows run."""
-        self._step_seconds.labels(step).observe(seconds)
-        self._workflows_running.set(running)
+        self.workflows = WorkflowMetrics(registry)
 
     def attempt_failed(self, exchange: Exchange, outcome: Outcome) -> None:
         """Note an attempt that did not work."""

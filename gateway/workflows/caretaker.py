@@ -10,7 +10,7 @@ import structlog
 
 from gateway.errors import GatewayError
 from gateway.settings import WorkflowSettings
-from gateway.stores.workflows_base import Detail, Problem, State, WorkflowRow, WorkflowStore
+from gateway.stores.workflows_base import Problem, State, WorkflowRow, WorkflowStore
 from gateway.workflows.durable import Durable
 from gateway.workflows.journal import Journal
 from gateway.workflows.runner import Runner
@@ -49,20 +49,10 @@ class Caretaker:
                 structlog.get_logger("gateway").exception("workflows_unattended")
             await asyncio.sleep(self.settings.lease_seconds / 3)
 
-    async def arrive(self) -> None:
-        """Say that this process lives, before it takes anything over."""
-        await self.store.beat(self.worker, self.journal.now_ms)
-
     async def leave(self) -> None:
         """Say that this process is gone, so that others need not wait for its lease to end."""
         with suppress(GatewayError):
             await self.store.leave(self.worker)
-
-    async def expire(self, workflow_id: str) -> str:
-        """End a workflow that still waits for approval when its time is over."""
-        problem = Problem(code="approval_expired", message="nobody approved in time", status=403)
-        await self.journal.record(workflow_id, "expired", detail=Detail(problem=problem))
-        return "stop"
 
     async def _round(self) -> None:
         now_ms = self.journal.now_ms

@@ -10,11 +10,12 @@ from gateway.stores.workflows_base import (
     Detail,
     EventKind,
     Happening,
+    Problem,
     StepName,
     WorkflowRow,
     WorkflowStore,
 )
-from gateway.telemetry import Telemetry
+from gateway.telemetry import WorkflowMetrics
 from gateway.workflows.states import MOVES, TOLD
 
 Tell = Callable[[str, int], Awaitable[None]]
@@ -24,10 +25,10 @@ Tell = Callable[[str, int], Awaitable[None]]
 class Journal:
     """The only writer of workflow events in this process."""
 
-    def __init__(self, store: WorkflowStore, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, store: WorkflowStore, clock: Clock, metrics: WorkflowMetrics) -> None:
         self._store = store
         self._clock = clock
-        self._telemetry = telemetry
+        self._metrics = metrics
         self._waiting: dict[str, asyncio.Event] = {}
         self.tell: Tell | None = None
 
@@ -41,7 +42,7 @@ class Journal:
         first = Happening(kind="submitted", detail=Detail(actor=row.key_id))
         kept = await self._store.add(row, first, row.created_ms)
         if kept.id == row.id:
-            self._telemetry.workflow(row.id, "submitted")
+            self._metrics.happened(row.id, "submitted")
         return kept
 
     async def record(
@@ -53,12 +54,18 @@ class Journal:
         seq = await self._store.record(workflow_id, happening, self.now_ms, among=among)
         if not seq:
             return False
-        self._telemetry.workflow(workflow_id, kind, step or "")
+        self._metrics.happened(workflow_id, kind, step or "")
         if (waiting := self._waiting.pop(workflow_id, None)) is not None:
             waiting.set()
         if kind in TOLD and self.tell is not None:
             await self.tell(workflow_id, seq)
         return True
+
+    async def expire(self, workflow_id: str) -> str:
+        """End a workflow that still waits for approval when its time is over."""
+        problem = Problem(code="approval_expired", message="nobody approved in time", status=403)
+        await self.record(workflow_id, "expired", detail=Detail(problem=problem))
+        return "stop"
 
     async def changed(self, workflow_id: str, timeout_s: float) -> None:
         """Return when this process records something of a workflow, or after `timeout_s`."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.clock import Clock, new_id
 from gateway.keyring import KeyRing
@@ -65,43 +66,25 @@ class Office:
         await self.desk.runner.settle()
 
 
-def assemble(materials: Materials) -> Office:
+def assemble(m: Materials) -> Office:
     """Return the workflows over their parts; nothing is loaded or started yet."""
-    m = materials
-    worker = new_id("w", m.clock.now())
-    journal = Journal(m.store, m.clock, m.telemetry)
+    worker, metrics = new_id("w", m.clock.now()), m.telemetry.workflows
+    journal = Journal(m.store, m.clock, metrics)
     loader = Loader(store=m.store, keyring=m.keyring, pipeline=m.pipeline, codecs=m.codecs, clock=m.clock)
     reruns = m.settings.reruns_after_interruption
     steps = Steps(pipeline=m.pipeline, store=m.store, books=m.books, journal=journal, reruns=reruns)
-    runner = Runner(steps=steps, loader=loader, journal=journal, clock=m.clock, telemetry=m.telemetry)
-    secret = m.settings.webhook_secret
-    bells = Bells(
-        store=m.store,
-        journal=journal,
-        targets=Targets(m.settings.webhook_allow),
-        secret=None if secret is None else secret.get_secret_value(),
-        clock=m.clock,
+    runner = Runner(steps=steps, loader=loader, journal=journal, clock=m.clock, metrics=metrics)
+    bells = _bells(m, journal)
+    driven = Driven(
+        perform=runner.perform,
+        conclude=runner.conclude,
+        expire=journal.expire,
+        ring=bells.ring,
+        silence=bells.silence,
+        arrive=partial(_arrive, m, worker),
     )
-
-    async def expire(workflow_id: str) -> str:
-        return await caretaker.expire(workflow_id)
-
-    async def arrive() -> None:
-        await caretaker.arrive()
-
-    durable = Durable(
-        url=m.driver_url,
-        worker=worker,
-        concurrency=m.settings.concurrency,
-        driven=Driven(
-            perform=runner.perform,
-            conclude=runner.conclude,
-            expire=expire,
-            ring=bells.ring,
-            silence=bells.silence,
-            arrive=arrive,
-        ),
-    )
+    durable = Durable(url=m.driver_url, worker=worker, concurrency=m.settings.concurrency, driven=driven)
+    bells.queue, journal.tell = durable.ring, bells.announce
     caretaker = Caretaker(
         store=m.store,
         journal=journal,
@@ -111,8 +94,6 @@ def assemble(materials: Materials) -> Office:
         worker=worker,
         shared=m.shared,
     )
-    bells.queue = durable.ring
-    journal.tell = bells.announce
     desk = Desk(
         store=m.store,
         journal=journal,
@@ -124,6 +105,22 @@ def assemble(materials: Materials) -> Office:
         draining=asyncio.Event(),
     )
     return Office(desk=desk, caretaker=caretaker, drain_s=m.drain_s)
+
+
+def _bells(m: Materials, journal: Journal) -> Bells:
+    secret = m.settings.webhook_secret
+    return Bells(
+        store=m.store,
+        journal=journal,
+        targets=Targets(m.settings.webhook_allow),
+        secret=None if secret is None else secret.get_secret_value(),
+        clock=m.clock,
+    )
+
+
+async def _arrive(m: Materials, worker: str) -> None:
+    """Say that this process lives, before it takes anything over."""
+    await m.store.beat(worker, int(m.clock.now() * 1000))
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import structlog
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Internal, StoreUnavailable
 from gateway.stores.workflows_base import FINISHED, Detail, Problem, StepName, WorkflowRow, WorkflowStore
-from gateway.telemetry import Telemetry
+from gateway.telemetry import WorkflowMetrics
 from gateway.workflows.journal import Journal
 from gateway.workflows.problems import may_pass, problem_of
 from gateway.workflows.states import fold
@@ -56,14 +56,14 @@ class Runner:
     """Steps from the driver's point of view: a name and an id go in, whether to go on comes out."""
 
     def __init__(
-        self, *, steps: Steps, loader: Loader, journal: Journal, clock: Clock, telemetry: Telemetry
+        self, *, steps: Steps, loader: Loader, journal: Journal, clock: Clock, metrics: WorkflowMetrics
     ) -> None:
         self._steps = steps
         self._loader = loader
         self._store: WorkflowStore = loader.store
         self._journal = journal
         self._clock = clock
-        self._telemetry = telemetry
+        self._metrics = metrics
         self._under_way: dict[str, asyncio.Task[Result]] = {}
 
     async def perform(self, step: StepName, workflow_id: str) -> Said:
@@ -132,7 +132,7 @@ class Runner:
             return await self._failed(row, step, error)
         finally:
             self._under_way.pop(row.id, None)
-            self._telemetry.workflow_step(step, self._clock.monotonic() - began, self.running)
+            self._metrics.step_ended(step, self._clock.monotonic() - began, self.running)
         detail = Detail(result=msgspec.Raw(msgspec.json.encode(result)))
         await self._journal.record(row.id, "step_completed", step=step, detail=detail)
         return "next"
