@@ -31,9 +31,8 @@ from gateway.stores.base import (
 from gateway.stores.database import Database
 from gateway.stores.ledger_sql import LedgerInserts
 from gateway.stores.reports_sql import read_report
-from gateway.stores.rollups_sql import mark_unsealed
+from gateway.stores.rollups_sql import mark_unsealed, seal_next
 from gateway.stores.sql_books import SqlBooks
-from gateway.stores.upkeep import seal_next
 
 DAY_MS = 86_400_000
 MONTH_MS = 30 * DAY_MS

@@ -30,6 +30,7 @@ from gateway.stores.health import HealthMemory
 from gateway.stores.memory import MemoryState
 from gateway.stores.sessions import SessionMemory
 from gateway.stores.sql_books import SqlBooks
+from gateway.stores.upkeep import Retention
 from gateway.telemetry import Telemetry
 from gateway.upstreams.pool import HttpPool
 from gateway.wire import Bridges, build_codecs
@@ -111,7 +112,13 @@ def open_books(configuration: Configuration, clock: Clock) -> SqlBooks:
     general = configuration.settings.general_settings
     url = general.database_url.get_secret_value()
     spool = None if general.spool_dir is None else configuration.folder / general.spool_dir
-    return SqlBooks(_absolute(url, configuration.folder), spool_dir=spool, clock=clock)
+    kept = configuration.settings.retention
+    return SqlBooks(
+        _absolute(url, configuration.folder),
+        spool_dir=spool,
+        clock=clock,
+        retention=Retention(requests_days=kept.requests_days, decisions_days=kept.decisions_days),
+    )
 
 
 def _materials(

@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import math
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+from msgspec import Meta
 
 from gateway.errors import InvalidRequest
 from gateway.stores.base import GroupBy, ReportLine, ReportQuery
 from policies.pricing import usd
-from policies.yaml_lines import nearest
 
 GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 DEFAULT_DAYS = 30
 MAX_DAYS = 3_700
+MOST_LINES = 10_000
 _FEWEST_FOR_INTERVAL = 30
 _NORMAL_95 = 1.959964
 Kind = Literal["costs", "roi"]
@@ -88,40 +90,104 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     group_by: tuple[str, ...]
     lines: list[CostLine] | list[RoiLine]
     total: CostLine | RoiLine
+    """Over all pages."""
+    next_page: str | None = None
 
 
-def parse_query(params: Mapping[str, str], *, now: float, team_id: str | None, time_zone: str) -> ReportQuery:
-    """Return the query a URL asks for; raise InvalidRequest naming the parameter.
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be asked of a report; days and instants are ISO 8601, in `tz`."""
 
-    `since` and `until` are days or instants (ISO 8601, in `tz`), `until` excluded for instants and
-    included for days; `group_by` lists groups, separated by commas.
-    """
-    unknown = set(params) - {"since", "until", "group_by", "tz", "format", "team"}
-    if unknown:
-        name = min(unknown)
-        hint = nearest(name, ("since", "until", "group_by", "tz", "format", "team"))
-        raise InvalidRequest(f"unknown parameter `{name[:40]}`{hint}", param=name[:40])
-    zone_name = params.get("tz", time_zone)
-    zone = _zone(zone_name)
-    until = _instant(params.get("until"), zone, "until", end=True)
-    until = datetime.fromtimestamp(now, zone) + timedelta(seconds=1) if until is None else until
-    since = _instant(params.get("since"), zone, "since", end=False)
-    if since is None:
-        since = (until - timedelta(days=DEFAULT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
-    if not since < until:
-        raise InvalidRequest("`since` must be before `until`", param="since")
-    if until - since > timedelta(days=MAX_DAYS):
-        raise InvalidRequest(f"a report spans at most {MAX_DAYS} days; narrow it", param="since")
+    since: str | None = None
+    """A day, or an instant; 30 days ago unless told."""
+    until: str | None = None
+    """A day (included) or an instant (excluded); now unless told."""
+    group_by: str = ""
+    """Groups, separated by commas."""
+    tz: str | None = None
+    """The IANA zone in which days begin; the team's own unless told."""
+    team: str | None = None
+    """Only this team's requests, by id or name; likewise one key's (by id), model's, tier's or tag's."""
+    key: str | None = None
+    model: str | None = None
+    tier: str | None = None
+    tag: str | None = None
+    format: Literal["json", "csv"] = "json"
+    limit: Annotated[int, Meta(ge=1, le=MOST_LINES)] = 1_000
+    """How many lines a page has."""
+    page: str | None = None
+    """The `next_page` of the page before."""
+
+
+def parse_query(asked: Question, *, now: float, team_id: str | None, time_zone: str) -> ReportQuery:
+    """Return the question to the books; raise InvalidRequest naming the parameter."""
+    zone = asked.tz or time_zone
+    since_ms, until_ms = parse_span(asked.since, asked.until, zone, now=now)
     return ReportQuery(
-        since_ms=int(since.timestamp() * 1000),
-        until_ms=int(until.timestamp() * 1000),
-        group_by=_groups(params.get("group_by", "")),
+        since_ms=since_ms,
+        until_ms=until_ms,
+        group_by=_groups(asked.group_by),
         team_id=team_id,
-        time_zone=zone_name,
+        key_id=asked.key,
+        models=_only(asked.model),
+        tiers=_only(asked.tier),
+        tags=_only(asked.tag),
+        time_zone=zone,
     )
 
 
-def build_report(kind: Kind, query: ReportQuery, lines: Sequence[ReportLine], total: ReportLine) -> Report:
+def parse_span(since: str | None, until: str | None, tz: str, *, now: float) -> tuple[int, int]:
+    """Return the Unix ms a window begins and ends at; raise InvalidRequest naming the parameter."""
+    zone = _zone(tz)
+    end = _instant(until, zone, "until", end=True)
+    end = datetime.fromtimestamp(now, zone) + timedelta(seconds=1) if end is None else end
+    start = _instant(since, zone, "since", end=False)
+    if start is None:
+        start = (end - timedelta(days=DEFAULT_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if not start < end:
+        raise InvalidRequest("`since` must be before `until`", param="since")
+    if end - start > timedelta(days=MAX_DAYS):
+        raise InvalidRequest(f"a report spans at most {MAX_DAYS} days; narrow it", param="since")
+    if start.timestamp() < 0:
+        raise InvalidRequest("there is nothing before 1970; begin later", param="since")
+    return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
+
+
+def page_of(lines: Sequence[ReportLine], asked: Question) -> tuple[Sequence[ReportLine], str | None]:
+    """Return the lines of the page asked for, and the name of the next one; raise InvalidRequest."""
+    after = None if asked.page is None else _read_cursor(asked.page)
+    rest = lines if after is None else [line for line in lines if tuple(line.group.values()) > after]
+    shown = rest[: asked.limit]
+    return shown, _write_cursor(shown[-1]) if len(rest) > len(shown) else None
+
+
+def _only(value: str | None) -> tuple[str, ...]:
+    return () if value is None else (value,)
+
+
+def _write_cursor(line: ReportLine) -> str:
+    packed = msgspec.json.encode(tuple(line.group.values()))
+    return urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _read_cursor(page: str) -> tuple[str, ...]:
+    try:
+        after = msgspec.json.decode(urlsafe_b64decode(page + "=="), type=tuple[str, ...])
+    except (ValueError, msgspec.DecodeError):
+        after = ()
+    if not after:
+        message = "`page` is not one of this question; send `next_page` back with the same parameters"
+        raise InvalidRequest(message, param="page")
+    return after
+
+
+def build_report(
+    kind: Kind,
+    query: ReportQuery,
+    lines: Sequence[ReportLine],
+    total: ReportLine,
+    *,
+    next_page: str | None = None,
+) -> Report:
     """Return the report in its public shape."""
     zone = ZoneInfo(query.time_zone)
     shown: list[CostLine] | list[RoiLine]
@@ -134,6 +200,7 @@ def build_report(kind: Kind, query: ReportQuery, lines: Sequence[ReportLine], to
         group_by=query.group_by,
         lines=shown,
         total=_cost_line(total) if kind == "costs" else _roi_line(total),
+        next_page=next_page,
     )
 
 
@@ -153,6 +220,7 @@ class _Raw(msgspec.Struct, frozen=True):
     group_by: tuple[str, ...]
     lines: list[msgspec.Raw]
     total: msgspec.Raw
+    next_page: str | None = None
 
 
 def decode_report(body: bytes) -> Report:
@@ -174,6 +242,7 @@ def decode_report(body: bytes) -> Report:
         group_by=raw.group_by,
         lines=lines,
         total=total,
+        next_page=raw.next_page,
     )
 
 
@@ -185,13 +254,13 @@ def to_csv(report: Report) -> str:
     writer.writerow([*report.group_by, *fields])
     for line in report.lines:
         writer.writerow(
-            [*(_plain(line.group[g]) for g in report.group_by), *(getattr(line, f) for f in fields)]
+            [*(plain(line.group[g]) for g in report.group_by), *(getattr(line, f) for f in fields)]
         )
     return out.getvalue()
 
 
-def _plain(text: str) -> str:
-    """Keep spreadsheets from reading a name as a formula."""
+def plain(text: str) -> str:
+    """Return a name so that no spreadsheet reads it as a formula."""
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 

@@ -17,6 +17,8 @@ from policies.facts import RewriteContract
 
 Period = Literal["1d", "1w", "1mo"]
 Baseline = Literal["all-premium", "all-base", "requested"]
+FEWEST_REQUEST_DAYS = 62
+"""Requests that may be in a running period are kept: budgets are rebuilt from them."""
 
 
 def _plain_name(name: str) -> str:
@@ -200,6 +202,17 @@ class WorkflowSettings(_Section):
     )
 
 
+class RetentionSettings(_Section):
+    """How long the ledger's rows are kept; the sums of requests that are deleted stay in every report."""
+
+    requests_days: int | None = Field(
+        None, ge=FEWEST_REQUEST_DAYS, le=36_500, description="Days requests and attempts are kept; for ever."
+    )
+    decisions_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days decision records are kept, for explaining and replaying."
+    )
+
+
 class LogSettings(_Section):
     """What is logged and how."""
 
@@ -249,6 +262,7 @@ class Settings(BaseSettings):
     general_settings: GeneralSettings = GeneralSettings.model_construct()
     server: ServerSettings = ServerSettings.model_construct()
     workflows: WorkflowSettings = WorkflowSettings.model_construct()
+    retention: RetentionSettings = RetentionSettings.model_construct()
     log: LogSettings = LogSettings.model_construct()
     teams: list[TeamEntry] = Field(default=[], description="Teams declared here rather than by CLI or API.")
 

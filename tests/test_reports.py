@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.reports import build_report, decode_report, parse_query, to_csv
+from gateway.reports import Question, build_report, decode_report, page_of, parse_query, to_csv
 from gateway.stores.base import ReportLine, ReportQuery
 
 NOW = 1_790_000_000.0
@@ -40,7 +40,7 @@ LINE = ReportLine(
 
 def query(**params: str) -> ReportQuery:
     """Parse report parameters at a fixed instant."""
-    return parse_query(params, now=NOW, team_id=None, time_zone="UTC")
+    return parse_query(msgspec.convert(params, Question), now=NOW, team_id=None, time_zone="UTC")
 
 
 def test_days_are_whole_in_their_zone() -> None:
@@ -68,7 +68,7 @@ def test_instants_are_taken_as_they_are() -> None:
         ({"since": "0001-01-01", "until": "2026-02-01"}, "since"),
         ({"until": "9999-12-31"}, "until"),
         ({"group_by": "team,moon"}, "group_by"),
-        ({"groupby": "team"}, "groupby"),
+        ({"since": "1969-12-31", "until": "1970-01-02"}, "since"),
     ],
 )
 def test_bad_parameters_are_named(params: dict[str, str], param: str) -> None:
@@ -103,3 +103,39 @@ def test_csv_defuses_formulas() -> None:
 
     assert rows[0][:2] == ["team", "requests"]
     assert rows[1][0] == "'=cmd()"
+
+
+def test_pages_hold_every_line_once() -> None:
+    """Page by page, each line comes once and in order, whatever the page's size."""
+    lines = [msgspec.structs.replace(LINE, group={"team": f"t{n}", "day": "d"}) for n in range(7)]
+    for limit in (1, 3, 7, 9):
+        seen: list[ReportLine] = []
+        page, asked = None, Question(limit=limit)
+        while True:
+            shown, page = page_of(lines, msgspec.structs.replace(asked, page=page))
+            seen += shown
+            if page is None:
+                break
+        assert seen == lines
+
+
+@pytest.mark.parametrize("page", ["x", "e30", "W10", "\u00e9"])
+def test_strange_page(page: str) -> None:
+    """A page that was not given out is a 400."""
+    with pytest.raises(InvalidRequest) as caught:
+        page_of([LINE], Question(page=page))
+
+    assert caught.value.param == "page"
+
+
+def test_interval_narrows_with_agreement() -> None:
+    """Savings that are all alike have no spread; few requests have no interval."""
+    alike = msgspec.structs.replace(
+        LINE, requests=100, unpriced_baselines=0, baseline_nano=200 * 10**9, compared_cost_nano=10**11,
+        savings_squares=100.0,
+    )  # fmt: skip
+    spread = msgspec.structs.replace(alike, savings_squares=200.0)
+    totals = [build_report("roi", query(), [], line).total for line in (alike, spread, LINE)]
+    assert [(t.savings_low_usd, t.savings_high_usd) for t in totals] == [  # type: ignore[union-attr]
+        ("100.000000", "100.000000"), ("80.301621", "119.698379"), (None, None),
+    ]  # fmt: skip

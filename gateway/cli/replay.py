@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from gateway.cli.options import config_option, open_configuration, or_fail, with_books
-from gateway.reports import parse_query
+from gateway.reports import parse_span
 
 if TYPE_CHECKING:  # policies are imported when there is something to replay
     from collections.abc import Callable
@@ -60,9 +60,8 @@ def ask(window: Mapping[str, str | None], show: int) -> Question:
     """Return the question that `since`, `until` and `tz` put; raise InvalidRequest."""
     from gateway.backtest import Question
 
-    params = {name: value for name, value in window.items() if value is not None}
-    query = parse_query(params, now=time.time(), team_id=None, time_zone="UTC")
-    return Question(since_ms=query.since_ms, until_ms=query.until_ms, most_examples=show)
+    since_ms, until_ms = parse_span(window["since"], window["until"], window["tz"] or "UTC", now=time.time())
+    return Question(since_ms=since_ms, until_ms=until_ms, most_examples=show)
 
 
 def candidate(configuration: Configuration, packs: Sequence[str], *over: PackText) -> Callable[[str], Policy]:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from gateway.cli.options import config_option, open_configuration, with_books
-from gateway.reports import GROUPS, Report, build_report, parse_query, to_csv, with_names
+from gateway.reports import GROUPS, Question, Report, build_report, parse_query, to_csv, with_names
 from gateway.stores.base import Books, Directory
 
 
@@ -35,11 +35,10 @@ def command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Show what requests cost (costs) or what routing saved (roi)."""
     configuration = open_configuration(config, need_secrets=False)
-    params = {"group_by": group_by, "tz": tz}
-    params |= {k: v for k, v in (("since", since), ("until", until)) if v is not None}
+    asked = Question(group_by=group_by, tz=tz, since=since, until=until)
 
     async def run(books: Books, directory: Directory) -> Report:
-        query = parse_query(params, now=time.time(), team_id=None, time_zone=tz)
+        query = parse_query(asked, now=time.time(), team_id=None, time_zone=tz)
         lines = await books.report(query)
         total = await books.report(msgspec.structs.replace(query, group_by=()))
         names = {team.id: team.name for team in await directory.list_teams()}

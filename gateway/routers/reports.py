@@ -7,40 +7,40 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from gateway.errors import InvalidRequest
+from gateway.exchange import Principal
+from gateway.http_values import read_query
 from gateway.keyring import Caller
-from gateway.reports import Kind, Report, build_report, parse_query, to_csv, with_names
-from gateway.wiring import WIRING, Guarded
+from gateway.reports import Kind, Question, Report, build_report, page_of, parse_query, to_csv, with_names
+from gateway.wiring import WIRING, Guarded, Wiring
 
 
 async def report(kind: Kind, request: web.Request, caller: Caller) -> web.Response:
     """Return a report over the caller's team, or over all teams for an admin key."""
-    wiring, principal = request.app[WIRING], caller.principal
-    everything = "admin" in principal.scopes
-    asked = request.query.get("team") if everything else None
-    team = (
-        principal.team_id
-        if not everything
-        else (await wiring.directory.find_team(asked)).id
-        if asked
-        else None
-    )
-    query = parse_query(request.query, now=wiring.clock.now(), team_id=team, time_zone=principal.time_zone)
+    wiring, principal, asked = request.app[WIRING], caller.principal, read_query(request, Question)
+    team = await seen_team(wiring, principal, asked.team)
+    query = parse_query(asked, now=wiring.clock.now(), team_id=team, time_zone=principal.time_zone)
     await wiring.books.flush()
-    lines = await wiring.books.report(query)
-    total = await wiring.books.report(msgspec.structs.replace(query, group_by=()))
+    lines, next_page = page_of(await wiring.books.report(query), asked)
+    (total,) = await wiring.books.report(msgspec.structs.replace(query, group_by=()))
     names = {team.id: team.name for team in await wiring.directory.list_teams()}
-    built = build_report(kind, query, with_names(lines, names), total[0])
-    return _encoded(request, built)
+    built = build_report(kind, query, with_names(lines, names), total, next_page=next_page)
+    return _encoded(asked, built)
 
 
-def _encoded(request: web.Request, built: Report) -> web.Response:
-    wanted = request.query.get("format", "json")
-    if wanted == "json":
+async def seen_team(wiring: Wiring, principal: Principal, asked: str | None) -> str | None:
+    """Return the id of the team a report is limited to; None for all, which only an admin sees."""
+    if "admin" not in principal.scopes:
+        return principal.team_id
+    return (await wiring.directory.find_team(asked)).id if asked else None
+
+
+def _encoded(asked: Question, built: Report) -> web.Response:
+    if asked.format == "json":
         return web.Response(body=msgspec.json.encode(built), content_type="application/json")
-    if wanted == "csv":
-        return web.Response(text=to_csv(built), content_type="text/csv")
-    raise InvalidRequest(f"unknown format `{wanted[:40]}`; ask for json or csv", param="format")
+    response = web.Response(text=to_csv(built), content_type="text/csv")
+    if built.next_page is not None:
+        response.headers["x-next-page"] = built.next_page
+    return response
 
 
 ROUTES = (
@@ -49,13 +49,15 @@ ROUTES = (
         path="/v1/reports/costs",
         handler=partial(report, "costs"),
         scope="reports",
-        summary="What requests cost, exact, by team, key, model, tier, trigger or day.",
+        summary="What requests cost, exact, by team, key, model, trigger, tag, day or anything recorded.",
+        query=Question,
     ),
     Guarded(
         method="GET",
         path="/v1/reports/roi",
         handler=partial(report, "roi"),
         scope="reports",
-        summary="What routing saved against the declared baseline, signed, with coverage.",
+        summary="What routing saved against the declared baseline, signed, with coverage and an interval.",
+        query=Question,
     ),
 )

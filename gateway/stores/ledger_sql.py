@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, Select, Table, func, or_, select, tuple_
+from sqlalchemy import Connection, Dialect, Engine, RowMapping, Select, Table, func, or_, select, tuple_
 from sqlalchemy.dialects import sqlite
 
 from gateway.stores.base import AnswerRow, AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
 from gateway.stores.rollups_sql import mark_unsealed
-from gateway.stores.row_values import row_values
+from gateway.stores.row_values import SEPARATOR, row_values
 from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests, workflow_answers
 
 _PAGE = 500
+_LONG_PAGE = 2_000
 
 Insert: TypeAlias = Callable[[Connection, Sequence[tuple[Value, ...]]], object]
 
@@ -112,6 +113,28 @@ def read_attempts(connection: Connection, request_id: str) -> list[AttemptRow]:
     """Return what was tried for a request, in order."""
     query = select(attempts).where(attempts.c.request_id == request_id).order_by(attempts.c.at_ms)
     return [AttemptRow(**row) for row in connection.execute(query).mappings()]
+
+
+def read_requests(connection: Connection, after: tuple[int, str], until_ms: int) -> list[RequestRow]:
+    """Return the next page of requests past the place `after` (time, id)."""
+    place = tuple_(requests.c.at_ms, requests.c.id)
+    query = select(requests).where(place > after, requests.c.at_ms >= after[0], requests.c.at_ms < until_ms)
+    query = query.order_by(requests.c.at_ms, requests.c.id).limit(_LONG_PAGE)
+    return [msgspec.convert(_unlisted(row), RequestRow) for row in connection.execute(query).mappings()]
+
+
+def read_attempts_of(connection: Connection, request_ids: Sequence[str]) -> list[AttemptRow]:
+    """Return what was tried for requests, in the order of their ids."""
+    query = select(attempts).where(attempts.c.request_id.in_(request_ids))
+    rows = connection.execute(query.order_by(attempts.c.request_id, attempts.c.at_ms, attempts.c.id))
+    return [AttemptRow(**row) for row in rows.mappings()]
+
+
+def _unlisted(row: RowMapping) -> dict[str, object]:
+    """Return a request's values with its lists taken apart."""
+    values = {name: row[requests.c[name]] for name in RequestRow.__struct_fields__}
+    lists = {name: tuple(filter(None, row[name].split(SEPARATOR))) for name in ("triggers", "tags")}
+    return values | lists
 
 
 def _sqlite_insert(table: Table, dialect: Dialect) -> Insert:

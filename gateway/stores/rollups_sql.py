@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.stores.database import Database
 from gateway.stores.schema import (
     SUMMED,
     attempts,
@@ -155,6 +156,22 @@ def seal(connection: Connection, tile: Span) -> None:
         for cube in CUBES:
             _sum_up(connection, cube, (HOUR_MS, DAY_MS), start)
     _unmark(connection, tile)
+
+
+def seal_next(database: Database, before_s: float) -> bool:
+    """Sum up the oldest unsealed hour or day that ended before an instant; tell whether there was one."""
+    before_ms = int(before_s * 1000)
+    if database.run_here(lambda connection: oldest_unsealed(connection, before_ms)) is None:
+        return False
+
+    def alone(connection: Connection) -> None:
+        begin_alone(connection)
+        tile = oldest_unsealed(connection, before_ms)
+        if tile is not None:  # no other process was faster
+            seal(connection, tile)
+
+    database.run_here(alone)
+    return True
 
 
 def delete_requests(connection: Connection, span: Span) -> int:

@@ -22,12 +22,20 @@ from gateway.stores.database import Database
 from gateway.stores.directory import SqlDirectory
 from gateway.stores.directory_rows import read_grant, read_grant_of
 from gateway.stores.drain import Drain, replay
-from gateway.stores.ledger_sql import count_decisions, find_decision, read_attempts, read_decisions
+from gateway.stores.ledger_sql import (
+    count_decisions,
+    find_decision,
+    read_attempts,
+    read_attempts_of,
+    read_decisions,
+    read_requests,
+)
 from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
+from gateway.stores.pruning_sql import prune_decisions, prune_requests
 from gateway.stores.reports_sql import read_report
 from gateway.stores.spent_sql import read_spent
 from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
-from gateway.stores.upkeep import Upkeep
+from gateway.stores.upkeep import Retention, Upkeep
 from gateway.stores.workflows_sql import SqlWorkflows
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled
@@ -48,6 +56,7 @@ class SqlBooks:
         clock: Clock | None = None,
         spool_limit_bytes: int = LIMIT_BYTES,
         flush_timeout_s: float = 10.0,
+        retention: Retention | None = None,
     ) -> None:
         self._database = Database(url)
         self.clock = clock or SystemClock()
@@ -55,6 +64,7 @@ class SqlBooks:
         self._spool_limit_bytes = spool_limit_bytes
         self._flush_timeout_s = flush_timeout_s
         self._journal: tuple[Claim, Spool, Drain] | None = None
+        self._retention = retention or Retention()
         self._upkeep: Upkeep | None = None
         self.directory = SqlDirectory(self._database, self.clock)
         self.workflows = SqlWorkflows(self._database)
@@ -148,6 +158,25 @@ class SqlBooks:
         """
         return await self._database.read(lambda connection: read_report(connection, query))
 
+    async def prune_requests(self, before_ms: int) -> int | None:
+        """Delete the requests of the oldest hour that ended before an instant; None when there is none."""
+        return await asyncio.to_thread(prune_requests, self._database, before_ms)
+
+    async def prune_decisions(self, before_ms: int) -> int | None:
+        """Delete some of the decisions older than an instant; None when there are none."""
+        return await asyncio.to_thread(prune_decisions, self._database, before_ms)
+
+    async def requests(self, since_ms: int, until_ms: int) -> AsyncIterator[Sequence[RequestRow]]:
+        """Yield the requests of `[since_ms, until_ms)`, oldest first, a page at a time."""
+        after = (since_ms, "")
+        while page := await self._requests(after, until_ms):
+            yield page
+            after = (page[-1].at_ms, page[-1].id)
+
+    async def attempts_of(self, request_ids: Sequence[str]) -> Sequence[AttemptRow]:
+        """Return what was tried for these requests, in the order of the requests' ids."""
+        return await self._database.run(lambda connection: read_attempts_of(connection, request_ids))
+
     async def attempts(self, request_id: str) -> Sequence[AttemptRow]:
         """Return what was tried for a request, in order."""
         return await self._database.run(lambda connection: read_attempts(connection, request_id))
@@ -188,6 +217,9 @@ class SqlBooks:
             lambda connection: read_labelled(connection, since_ms, until_ms, team_id)
         )
 
+    async def _requests(self, after: tuple[int, str], until_ms: int) -> list[RequestRow]:
+        return await self._database.run(lambda connection: read_requests(connection, after, until_ms))
+
     async def _page(self, after: tuple[int, str], until_ms: int, team_id: str | None) -> list[DecisionRow]:
         return await self._database.run(
             lambda connection: read_decisions(connection, after, until_ms, team_id)
@@ -199,7 +231,7 @@ class SqlBooks:
         claim = claim_new(self._root, new_id("w", self.clock.now()))
         spool = Spool(claim.folder, limit_bytes=self._spool_limit_bytes)
         self._journal = (claim, spool, Drain(self._database, claim, spool, self.clock))
-        self._upkeep = Upkeep(self._database, self.clock)
+        self._upkeep = Upkeep(self._database, self.clock, self._retention)
         return recovered
 
 

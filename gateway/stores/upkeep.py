@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.stores.database import Database
-from gateway.stores.rollups_sql import begin_alone, oldest_unsealed, seal
+from gateway.stores.pruning_sql import prune_decisions, prune_requests
+from gateway.stores.rollups_sql import seal_next
 
 _EVERY_S = 5.0
 _SETTLED_S = 300.0
@@ -21,11 +23,19 @@ _PAUSE_S = 0.02
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How many days requests (with their attempts) and decisions are kept; None for ever."""
+
+    requests_days: int | None = None
+    decisions_days: int | None = None
+
+
 class Upkeep:
     """A thread that keeps the ledger in order; any number of processes may do so at once."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, clock: Clock, retention: Retention) -> None:
+        self._database, self._clock, self._retention = database, clock, retention
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-upkeep", daemon=True)
         self._thread.start()
@@ -38,24 +48,22 @@ class Upkeep:
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_S):
             try:
-                while seal_next(self._database, self._clock.now() - _SETTLED_S):
+                for _ in steps(self._database, self._clock.now(), self._retention):
                     if self._stop.wait(_PAUSE_S):
                         return
             except GatewayError as error:
                 _log.warning("ledger_upkeep_failed", cause=error.detail or error.message)
 
 
-def seal_next(database: Database, before_s: float) -> bool:
-    """Sum up the oldest unsealed hour or day that ended before an instant; tell whether there was one."""
-    before_ms = int(before_s * 1000)
-    if database.run_here(lambda connection: oldest_unsealed(connection, before_ms)) is None:
-        return False
-
-    def alone(connection: Connection) -> None:
-        begin_alone(connection)
-        tile = oldest_unsealed(connection, before_ms)
-        if tile is not None:  # no other process was faster
-            seal(connection, tile)
-
-    database.run_here(alone)
-    return True
+def steps(database: Database, now_s: float, retention: Retention) -> Iterator[int]:
+    """Do what is due at an instant, a step for each item: sum up, then prune; yield how many rows went."""
+    while seal_next(database, now_s - _SETTLED_S):
+        yield 0
+    for days, prune in (
+        (retention.requests_days, prune_requests),
+        (retention.decisions_days, prune_decisions),
+    ):
+        if days is None:
+            continue
+        while (gone := prune(database, int((now_s - days * 86_400) * 1000))) is not None:
+            yield gone

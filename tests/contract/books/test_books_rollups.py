@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import delete, text
+from sqlalchemy import Table, delete, func, select, text
 
 import gateway.stores.migrations
+from gateway.errors import InvalidRequest
 from gateway.stores import schema
-from gateway.stores.base import ReportQuery, RequestRow
+from gateway.stores.base import AttemptRow, DecisionRow, ReportLine, ReportQuery, RequestRow
 from gateway.stores.database import Database
 from gateway.stores.ledger_sql import LedgerInserts
+from gateway.stores.pruning_sql import prune_decisions, prune_requests
 from gateway.stores.reports_sql import read_report
-from gateway.stores.upkeep import seal_next
+from gateway.stores.rollups_sql import seal_next
+from gateway.stores.upkeep import Retention, steps
 
 MakeUrl = Callable[[], str]
 HOUR_MS, LATER_S = 3_600_000, 4_000_000_000
@@ -37,6 +41,23 @@ OLD_ROWS = (
     "INSERT INTO request_triggers VALUES ('req_1', 'b'), ('req_1', 'a')",
 )
 change: Callable[..., Any] = msgspec.structs.replace
+
+
+ATTEMPT = AttemptRow(
+    id="req.0", request_id="req", at_ms=0, deployment="d", provider="p", model="m", tier="base", outcome="ok"
+)
+
+
+def report(database: Database, query: ReportQuery) -> tuple[ReportLine, ...]:
+    """Return a report."""
+    return database.run_here(lambda connection: read_report(connection, query))
+
+
+def count(database: Database, table: Table) -> int:
+    """Return how many rows a table has."""
+    return int(
+        database.run_here(lambda connection: connection.scalar(select(func.count()).select_from(table)))
+    )
 
 
 def seal_all(database: Database) -> int:
@@ -62,6 +83,67 @@ def test_sums_stand_for_rows(make_url: MakeUrl) -> None:
             connection.execute(delete(schema.requests))
             assert read_report(connection, query) == before
             connection.rollback()
+    database.close()
+
+
+def test_sums_outlive_rows(make_url: MakeUrl) -> None:
+    """Pruning deletes old requests by the hour, changes no report, and takes latecomers in."""
+    database = Database(make_url())
+    database.migrate()
+    inserts = LedgerInserts(database.engine)
+    rows = [change(REQUEST, id=f"req_{n}", at_ms=n * HOUR_MS // 2, tags=(f"t{n % 3}",)) for n in range(60)]
+    tried = [change(ATTEMPT, id=f"{row.id}.0", request_id=row.id, at_ms=row.at_ms) for row in rows]
+    database.run_here(lambda connection: inserts.insert(connection, [*rows, *tried]))
+    queries = [
+        change(ALL_TIME, group_by=groups, time_zone="Asia/Kathmandu") for groups in (("day",), ("tag", "key"))
+    ]
+    before = [report(database, query) for query in queries]
+    gone: list[int] = []
+    while (step := prune_requests(database, 26 * HOUR_MS + 1)) is not None:
+        gone.append(step)
+    assert gone == [2] * 26
+    assert count(database, schema.requests) == count(database, schema.attempts) == 8
+    assert [report(database, query) for query in queries] == before
+    late = change(REQUEST, id="late", at_ms=HOUR_MS + 1, cost_nano=1000)
+    database.run_here(lambda connection: inserts.insert(connection, [late]))
+    for _ in range(2):
+        (line,) = report(database, ALL_TIME)
+        assert (line.requests, line.cost_nano) == (61, 1180)
+        seal_all(database)
+    assert count(database, schema.requests) == 8
+    with pytest.raises(InvalidRequest, match="only sums by quarter"):
+        report(database, change(ALL_TIME, since_ms=1))
+    with pytest.raises(InvalidRequest, match="only sums by quarter"):
+        report(database, change(ALL_TIME, bucket_s=60))
+    database.close()
+
+
+def test_decisions_are_pruned(make_url: MakeUrl) -> None:
+    """Decisions older than asked are deleted, the others stay."""
+    database = Database(make_url())
+    database.migrate()
+    rows = [
+        DecisionRow(id=f"d{n}", request_id="r", at_ms=n, team_id="t", record=msgspec.Raw(b"{}"))
+        for n in range(10)
+    ]
+    database.run_here(lambda connection: LedgerInserts(database.engine).insert(connection, rows))
+    assert (prune_decisions(database, 7), prune_decisions(database, 7)) == (7, None)
+    assert count(database, schema.decisions) == 3
+    database.close()
+
+
+def test_upkeep_does_what_is_due(make_url: MakeUrl) -> None:
+    """Left to itself, the ledger is summed up to some minutes ago and pruned to the days that are kept."""
+    database = Database(make_url())
+    database.migrate()
+    day_ms = 24 * HOUR_MS
+    rows = [change(REQUEST, id=f"req_{n}", at_ms=n * day_ms) for n in range(10)]
+    database.run_here(lambda connection: LedgerInserts(database.engine).insert(connection, rows))
+    done = list(steps(database, 9 * 86_400 + 600, Retention(requests_days=3, decisions_days=1)))
+    assert sum(done) == 6
+    assert count(database, schema.requests) == 4
+    assert count(database, schema.unsealed) == 2  # the hour and the day that are running
+    assert report(database, ALL_TIME)[0].requests == 10
     database.close()
 
 
