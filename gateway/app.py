@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from gateway.backtest import BackTests
 from gateway.budget_alerts import BudgetAlerts
 from gateway.clock import Clock, SystemClock
 from gateway.config_file import Configuration
@@ -32,6 +33,7 @@ from gateway.stores.sessions import SessionMemory
 from gateway.stores.sql_books import SqlBooks
 from gateway.stores.upkeep import Retention
 from gateway.telemetry import Telemetry
+from gateway.track_records import TrackRecords
 from gateway.upstreams.pool import HttpPool
 from gateway.wire import Bridges, build_codecs
 from gateway.wiring import WIRING, Guarded, Wiring
@@ -69,6 +71,8 @@ def build_app(configuration: Configuration, *, clock: Clock | None = None) -> we
                     books=books,
                     decisions=books,
                     outcomes=books,
+                    track_records=TrackRecords(books, clock),
+                    back_tests=BackTests(configuration.path),
                     directory=books.directory,
                     desk=office.desk,
                     telemetry=telemetry,

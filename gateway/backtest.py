@@ -109,6 +109,11 @@ class BackTests:
         self._longest_s = longest_s
         self._busy = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether one is running."""
+        return self._busy
+
     async def run(self, packs: list[str], text: str, question: Question) -> BackTest:
         """Return what a candidate would have changed; raise InvalidRequest, Overloaded or ServiceError."""
         if self._busy:

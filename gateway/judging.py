@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from gateway import features
 from gateway.exchange import ChatRequest, Principal
 from gateway.keyring import ADMIN
 from gateway.wire import build_codecs
 from policies import decide
-from policies.facts import Features, Snapshot, Turn
+from policies.facts import Declared, Features, Rights, Snapshot, Turn
 from policies.policy import Policy
 from policies.verdicts import Decision
+
+NOTHING_DECLARED: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +32,32 @@ class Judge:
 
     def __init__(self, policy: Policy, *, now: float, principal: Principal = ADMIN.principal) -> None:
         self._policy = policy
-        self._snapshot = Snapshot(now=now)
+        rights = Rights(team=principal.team_name, allowed_models=principal.allowed_models)
+        self._snapshot = Snapshot(now=now, rights=rights)
         self._principal = principal
         self._codec = build_codecs()["chat"]
         self._reader = features.Reader(
             fleet=policy.fleet, envelopes=policy.envelopes, aliases={"*": features.AUTO}
         )
 
-    def judge_text(self, text: str) -> Judged:
+    def judge_text(self, text: str, declared: Declared = Declared()) -> Judged:
         """Return the decision for a bare prompt."""
         turn = Turn(role="user", parts=(text,))
         reading = self._policy.envelopes.read((turn,), message_count=1, has_tools=False)
         facts = Features(
-            ask=reading.ask, conversation=reading.conversation, input_tokens=features.bound_text(text)
+            ask=reading.ask,
+            conversation=reading.conversation,
+            input_tokens=features.bound_text(text),
+            declared=declared,
         )
         return Judged(facts, decide(facts, self._snapshot, self._policy))
 
-    def judge_request(self, raw: bytes) -> Judged:
-        """Return the decision for a chat completions body; raise InvalidRequest or ModelNotFound."""
+    def judge_request(self, raw: bytes, declared: Mapping[str, str] = NOTHING_DECLARED) -> Judged:
+        """Return the decision for a chat completions body; raise InvalidRequest or ModelNotFound.
+
+        What is declared beside the body wins over what the body itself declares.
+        """
         request: ChatRequest = self._codec.parse_request(raw)
-        facts = features.extract(request, {}, self._principal, self._codec, self._reader)
+        headers = {features.METADATA_HEADER: msgspec.json.encode(declared).decode()} if declared else {}
+        facts = features.extract(request, headers, self._principal, self._codec, self._reader)
         return Judged(facts, decide(facts, self._snapshot, self._policy))

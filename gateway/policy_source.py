@@ -182,7 +182,9 @@ def resolve_pack(name: str, folder: Path) -> Path:
     built_in = PACKS / Path(name).with_suffix(".yaml").name
     if built_in.is_file() and Path(name).parent in {Path(), Path("policies/packs")}:
         return built_in
-    raise ConfigError(f"there is no pack `{name}`, neither in `{folder}` nor built in ({_built_in_names()})")
+    raise ConfigError(
+        f"there is no pack `{name}`, neither in `{folder}` nor built in ({', '.join(built_in_packs())})"
+    )
 
 
 def pack_paths(configuration: Configuration) -> Iterable[Path]:
@@ -265,6 +267,7 @@ def _prices(path: Path) -> PriceTable:
         raise ConfigError(f"cannot be read ({error.strerror})", path=str(path)) from None
 
 
-def _built_in_names() -> str:
+def built_in_packs() -> tuple[str, ...]:
+    """Return the names of the packs that are shipped."""
     names = (p.stem for p in sorted(PACKS.glob("*.yaml")) if "." not in p.stem)
-    return ", ".join(name for name in names if name not in {"envelopes", "impact", "prices"})
+    return tuple(name for name in names if name not in {"envelopes", "impact", "prices"})

@@ -84,10 +84,11 @@ def task_body(task: Task) -> bytes:
 def judge_task(task: Task, judge: Judge) -> Judged:
     """Return the decision a task would meet, without any effect; raise InvalidRequest for an empty task."""
     if task.request is not None:
-        return judge.judge_request(msgspec.json.encode(task.request))
+        return judge.judge_request(msgspec.json.encode(task.request), task.metadata)
     if not task.description:
         raise InvalidRequest(_EMPTY, param="description")
-    return judge.judge_text("\n\n".join((task.description, *_fenced(task))))
+    text = "\n\n".join((task.description, *_fenced(task)))
+    return judge.judge_text(text, read_declared(task.metadata))
 
 
 def task_ask(task: Task, judge: Judge) -> Ask:

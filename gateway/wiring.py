@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.backtest import BackTests
 from gateway.clock import Clock
 from gateway.config_file import Configuration
 from gateway.exchange import Scope
@@ -15,6 +16,7 @@ from gateway.pipeline import Pipeline
 from gateway.policy_source import PolicySource
 from gateway.stores.base import Books, DecisionReader, Directory, OutcomeReader
 from gateway.telemetry import Telemetry
+from gateway.track_records import TrackRecords
 from gateway.wire.base import Codec
 from gateway.workflows.desk import Desk
 from policies.facts import Dialect
@@ -31,6 +33,8 @@ class Wiring:
     books: Books
     decisions: DecisionReader
     outcomes: OutcomeReader
+    track_records: TrackRecords
+    back_tests: BackTests
     directory: Directory
     desk: Desk
     telemetry: Telemetry

@@ -126,7 +126,10 @@ def show_result(result: BackTest) -> None:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """Give a step counter that moves a bar on standard error, where that is a terminal."""
-    with click.progressbar(length=total, label="replaying", file=sys.stderr, show_pos=True) as bar:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        length=total, label="replaying", file=sys.stderr, show_pos=True, hidden=hidden
+    ) as bar:
         done = 0
 
         def step(count: int) -> None:

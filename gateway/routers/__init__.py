@@ -16,6 +16,7 @@ from gateway.routers import (
     organization,
     reports,
     teams,
+    validation,
     workflows,
 )
 from gateway.wiring import Route
@@ -26,6 +27,7 @@ _RESOURCES: tuple[Route, ...] = (
     *decisions.ROUTES,
     *escalation.ROUTES,
     *learning.ROUTES,
+    *validation.ROUTES,
     *workflows.ROUTES,
     *reports.ROUTES,
     *organization.ROUTES,
