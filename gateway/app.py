@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
 from gateway.backtest import BackTests
 from gateway.budget_alerts import BudgetAlerts
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, SystemClock, new_id
 from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
 from gateway.exchange import Exchange, Upstream
@@ -26,6 +27,7 @@ from gateway.pipeline import Parts, Pipeline
 from gateway.policy_source import PolicySource, load_reach
 from gateway.provisioning import apply_declared_teams
 from gateway.routers import ROUTES
+from gateway.stores.base import StateStore
 from gateway.stores.economy import EconomyMemory
 from gateway.stores.health import HealthMemory
 from gateway.stores.memory import MemoryState
@@ -40,6 +42,14 @@ from gateway.wiring import WIRING, Guarded, Wiring
 from gateway.workflows.office import Materials, opened
 from policies.health import BreakerRule
 from policies.verdicts import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What the request path writes to."""
+
+    books: SqlBooks
+    state: StateStore
 
 
 def build_app(configuration: Configuration, *, clock: Clock | None = None) -> web.Application:
@@ -60,38 +70,54 @@ def build_app(configuration: Configuration, *, clock: Clock | None = None) -> we
         try:
             await apply_declared_teams(configuration.settings.teams, books.directory)
             keyring = await _keyring(configuration, books, clock)
-            pipeline = _pipeline(configuration, books, policies, upstreams, clock, telemetry)
-            materials = _materials(configuration, books, pipeline, keyring, telemetry)
-            async with opened(materials) as office:
-                app[WIRING] = Wiring(
-                    configuration=configuration,
-                    pipeline=pipeline,
-                    policies=policies,
-                    keyring=keyring,
-                    books=books,
-                    decisions=books,
-                    outcomes=books,
-                    track_records=TrackRecords(books, clock),
-                    back_tests=BackTests(configuration.path),
-                    directory=books.directory,
-                    desk=office.desk,
-                    telemetry=telemetry,
-                    clock=clock,
-                    codecs=codecs,
-                )
-                async with _watched(policies, configuration.settings.policy.reload_seconds):
-                    yield
+            async with _started(_open_state(configuration, books, clock, telemetry)) as state:
+                stores = _Stores(books, state)
+                pipeline = _pipeline(configuration, stores, policies, upstreams, clock, telemetry)
+                materials = _materials(configuration, books, pipeline, keyring, telemetry)
+                async with opened(materials) as office:
+                    app[WIRING] = Wiring(
+                        configuration=configuration,
+                        pipeline=pipeline,
+                        policies=policies,
+                        keyring=keyring,
+                        books=books,
+                        state=state,
+                        decisions=books,
+                        outcomes=books,
+                        track_records=TrackRecords(books, clock),
+                        back_tests=BackTests(configuration.path),
+                        directory=books.directory,
+                        desk=office.desk,
+                        telemetry=telemetry,
+                        clock=clock,
+                        codecs=codecs,
+                    )
+                    async with _watched(policies, configuration.settings.policy.reload_seconds):
+                        yield
         finally:
-            for upstream in upstreams.values():
-                await upstream.close()
+            await asyncio.gather(*(upstream.close() for upstream in upstreams.values()))
             await books.close()
 
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(_stop_waiting)
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: web.Application) -> None:
     for route in ROUTES:
         handler = guarded(route) if isinstance(route, Guarded) else route.handler
         app.router.add_route(route.method, route.path, handler)
-    return app
+
+
+@asynccontextmanager
+async def _started(state: StateStore) -> AsyncIterator[StateStore]:
+    """Keep the state started for the length of the block."""
+    await state.start()
+    try:
+        yield state
+    finally:
+        await state.close()
 
 
 async def _stop_waiting(app: web.Application) -> None:
@@ -148,6 +174,22 @@ def _materials(
     )
 
 
+def _open_state(
+    configuration: Configuration, books: SqlBooks, clock: Clock, telemetry: Telemetry
+) -> StateStore:
+    """Return the configured admission state, not yet started."""
+    general = configuration.settings.general_settings
+    alerts = BudgetAlerts(general.budget_alerts, telemetry)
+    if general.redis_url is None:
+        return MemoryState(books.spent, watch=alerts)
+    from gateway.stores.redis import Identity, RedisLink
+    from gateway.stores.shared_state import SharedRules, SharedState
+
+    link = RedisLink(general.redis_url.get_secret_value(), Identity(worker=new_id("w", clock.now())))
+    rules = SharedRules(fails_open=general.on_state_outage == "open")
+    return SharedState(link, books, clock, watch=alerts, rules=rules)
+
+
 def _absolute(url: str, folder: Path) -> str:
     """Let a relative SQLite path start from the config file's folder."""
     scheme = "sqlite:///"
@@ -182,15 +224,14 @@ async def _keyring(configuration: Configuration, books: SqlBooks, clock: Clock) 
 
 def _pipeline(
     configuration: Configuration,
-    books: SqlBooks,
+    stores: _Stores,
     policies: PolicySource,
     upstreams: Mapping[str, Upstream],
     clock: Clock,
     telemetry: Telemetry,
 ) -> Pipeline:
     settings = configuration.settings
-    alerts = BudgetAlerts(settings.general_settings.budget_alerts, telemetry)
-    state = MemoryState(seed=books.spent, watch=alerts)
+    books, state = stores.books, stores.state
     router = settings.router_settings
     health = HealthMemory(BreakerRule(failures=router.allowed_fails, cooldown_s=router.cooldown_time))
 

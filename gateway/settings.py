@@ -132,6 +132,13 @@ class GeneralSettings(_Section):
     database_url: SecretStr = Field(
         SecretStr("sqlite:///gateway.db"), description="SQLite or PostgreSQL URL of the books."
     )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis or Valkey that several processes share limits and budgets on; none for one."
+    )
+    on_state_outage: Literal["closed", "open"] = Field(
+        "closed",
+        description="While that server is away: refuse requests under hard budgets, or serve them unchecked.",
+    )
     spool_dir: str | None = Field(
         None, description="Folder of the write-ahead spool; beside the database by default."
     )

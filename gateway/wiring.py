@@ -14,7 +14,7 @@ from gateway.exchange import Scope
 from gateway.keyring import Caller, KeyRing
 from gateway.pipeline import Pipeline
 from gateway.policy_source import PolicySource
-from gateway.stores.base import Books, DecisionReader, Directory, OutcomeReader
+from gateway.stores.base import Books, DecisionReader, Directory, OutcomeReader, StateStore
 from gateway.telemetry import Telemetry
 from gateway.track_records import TrackRecords
 from gateway.wire.base import Codec
@@ -31,6 +31,7 @@ class Wiring:
     policies: PolicySource
     keyring: KeyRing
     books: Books
+    state: StateStore
     decisions: DecisionReader
     outcomes: OutcomeReader
     track_records: TrackRecords

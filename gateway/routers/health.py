@@ -18,10 +18,12 @@ async def liveness(_request: web.Request) -> web.Response:
 async def readiness(request: web.Request) -> web.Response:
     """Say whether requests can be served and booked; 503 when not."""
     wiring = request.app[WIRING]
-    healthy = wiring.books.healthy
+    fails_open = wiring.configuration.settings.general_settings.on_state_outage == "open"
+    healthy = wiring.books.healthy and (wiring.state.healthy or fails_open)
     body = {
         "status": "ready" if healthy else "unready",
-        "books": "ok" if healthy else "rows are not reaching the database",
+        "books": "ok" if wiring.books.healthy else "rows are not reaching the database",
+        "state": "ok" if wiring.state.healthy else "budgets cannot be checked",
         "policy_revision": wiring.policies.revision,
         "policy_reload_error": wiring.policies.last_error,
     }

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from time import monotonic
 
 from gateway.pace import MINUTE_S, RETRY_BUSY_S, PaceLimit, Room
-from gateway.stores.state_base import BudgetWindow, Hold, Seed, Watch, exceeded, ignore_spending, limited
+from gateway.stores.state_base import (
+    BudgetWindow,
+    Hold,
+    Seed,
+    Watch,
+    exceeded,
+    ignore_spending,
+    limited,
+    view_of,
+)
 from policies.facts import BudgetView
 
 MAX_METERS = 50_000
@@ -59,9 +68,13 @@ class MemoryState:
         """Return how many reservations are open."""
         return len(self._holds)
 
+    async def start(self) -> None:
+        """Be ready at once: budgets are read when they are first asked for."""
+
     def views(self, budgets: Sequence[BudgetWindow]) -> tuple[BudgetView, ...]:
         """Return the budgets as they stand; a window nobody has spent from yet reads as seeded later."""
-        return tuple(_view(b, self._counters.get((b.scope, b.since_ms)) or _Counter(0)) for b in budgets)
+        known = ((b, self._counters.get((b.scope, b.since_ms)) or _Counter(0)) for b in budgets)
+        return tuple(view_of(budget, c.spent_nano, c.reserved_nano) for budget, c in known)
 
     async def admit(self, hold: Hold) -> tuple[Room, ...]:
         """Claim all of the hold or nothing; raise RateLimited or BudgetExceeded. See `StateStore`."""
@@ -92,6 +105,9 @@ class MemoryState:
                 meter.used -= 1
             elif limit.unit == "tokens":
                 meter.used = max(0.0, meter.used - claimed.tokens + hold.tokens)
+
+    async def flush(self) -> None:
+        """Return at once: everything is counted when it is told."""
 
     async def close(self) -> None:
         """Let go of nothing."""
@@ -191,13 +207,3 @@ def _wait_s(limit: PaceLimit, meter: _Meter, needed: int) -> float:
 def _room(limit: PaceLimit, used: float) -> Room:
     full_in_s = 0.0 if limit.unit == "concurrency" else used * MINUTE_S / limit.most
     return Room(limit=limit, left=max(0, int(limit.most - used + _DUST)), full_in_s=max(0.0, full_in_s))
-
-
-def _view(budget: BudgetWindow, counter: _Counter) -> BudgetView:
-    return BudgetView(
-        scope=budget.scope,
-        limit_nano=budget.limit_nano,
-        spent_nano=counter.spent_nano,
-        reserved_nano=counter.reserved_nano,
-        hard=budget.hard,
-    )

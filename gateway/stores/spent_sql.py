@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal, select, union_all, update
 
 from gateway.errors import InvalidRequest
-from gateway.stores.schema import attempts, requests
-from gateway.stores.state_base import split_scope
+from gateway.stores.schema import attempts, meta, requests
+from gateway.stores.state_base import PaidRequest, split_scope
 
 _r, _a = requests.c, attempts.c
 _OWNED = {"team": _r.team_id, "key": _r.key_id}
@@ -25,6 +26,34 @@ def read_spent(
     parts = [*_sums(scope, since_ms), select(literal(0), _r.id).where(_r.id.in_(request_ids))]
     rows = connection.execute(union_all(*parts)).all()
     return sum(int(nano or 0) for nano, _ in rows), frozenset(found for _, found in rows if found)
+
+
+def read_paid(connection: Connection, request_ids: Sequence[str]) -> dict[str, PaidRequest]:
+    """Return those of the requests that are closed, with what each model cost."""
+    closed = select(_r.id, _r.model, _r.cost_nano, _r.status).where(_r.id.in_(request_ids))
+    tried = select(_a.request_id, _a.model, _a.cost_nano).where(_a.request_id.in_(request_ids))
+    parts: dict[str, Counter[str]] = {}
+    for row in connection.execute(tried):
+        parts.setdefault(row.request_id, Counter())[row.model] += row.cost_nano
+    return {
+        row.id: PaidRequest(
+            cost_nano=row.cost_nano,
+            by_model={row.model: row.cost_nano} if row.status == "interrupted" else parts.get(row.id, {}),
+        )
+        for row in connection.execute(closed)
+    }
+
+
+def agree_on_note(connection: Connection, name: str, fresh: str, instead_of: str | None) -> str:
+    """Return a noted value that all processes agree on; replace it only if it is still the one named."""
+    current = select(meta.c.value).where(meta.c.name == name)
+    if instead_of is not None:
+        replace = update(meta).where(meta.c.name == name, meta.c.value == instead_of)
+        connection.execute(replace.values(value=fresh))
+    found = connection.scalar(current)
+    if found is None:
+        connection.execute(insert(meta).values(name=name, value=fresh))
+    return fresh if found is None else found
 
 
 def _sums(scope: str, since_ms: int) -> tuple[Select[int, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from gateway.clock import Clock, SystemClock, new_id
@@ -33,12 +33,15 @@ from gateway.stores.ledger_sql import (
 from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
 from gateway.stores.pruning_sql import prune_decisions, prune_requests
 from gateway.stores.reports_sql import read_report
-from gateway.stores.spent_sql import read_spent
+from gateway.stores.spent_sql import agree_on_note, read_paid, read_spent
 from gateway.stores.spool import LIMIT_BYTES, Claim, Spool, claim_dead, claim_new
+from gateway.stores.state_base import PaidRequest
 from gateway.stores.upkeep import Retention, Upkeep
 from gateway.stores.workflows_sql import SqlWorkflows
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled
+
+_EPOCH = "state_epoch"
 
 
 class SqlBooks:
@@ -148,6 +151,16 @@ class SqlBooks:
         await self.flush()
         return await self._database.run(
             lambda connection: read_spent(connection, scope, since_ms, request_ids)
+        )
+
+    async def paid(self, request_ids: Sequence[str]) -> Mapping[str, PaidRequest]:
+        """Return those of the requests that are closed, with what they cost."""
+        return await self._database.run(lambda connection: read_paid(connection, request_ids))
+
+    async def agree_epoch(self, fresh: str, *, instead_of: str | None = None) -> str:
+        """Return the noted epoch of shared counters; note `fresh` where none is, or only the old one."""
+        return await self._database.run(
+            lambda connection: agree_on_note(connection, _EPOCH, fresh, instead_of)
         )
 
     async def report(self, query: ReportQuery) -> Sequence[ReportLine]:

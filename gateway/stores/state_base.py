@@ -47,6 +47,13 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_scope.get(scope, self.amount_nano)
 
 
+class PaidRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the books say of one closed request."""
+
+    cost_nano: int
+    by_model: Mapping[str, int]
+
+
 Watch = Callable[[BudgetWindow, int, int], None]
 """Is told what was spent of a budget before and after a request was paid for; must not block."""
 
@@ -61,6 +68,15 @@ class StateStore(Protocol):
     @property
     def healthy(self) -> bool:
         """Whether hard budgets can be admitted against: readiness, not liveness."""
+        ...
+
+    @property
+    def open_holds(self) -> int:
+        """Return how many holds of this process are not settled yet."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready; a store that is away does not keep the gateway from starting."""
         ...
 
     def views(self, budgets: Sequence[BudgetWindow]) -> tuple[BudgetView, ...]:
@@ -80,9 +96,24 @@ class StateStore(Protocol):
         """Turn what was claimed into what was spent (nothing releases it); closing twice changes nothing."""
         ...
 
+    async def flush(self) -> None:
+        """Return once what was settled is counted, or the store is away."""
+        ...
+
     async def close(self) -> None:
         """Let go; what is still to be settled is told first."""
         ...
+
+
+def view_of(budget: BudgetWindow, spent_nano: int, reserved_nano: int) -> BudgetView:
+    """Return a budget as decisions see it."""
+    return BudgetView(
+        scope=budget.scope,
+        limit_nano=budget.limit_nano,
+        spent_nano=spent_nano,
+        reserved_nano=reserved_nano,
+        hard=budget.hard,
+    )
 
 
 def limited(limit: PaceLimit, wait_s: float, rooms: tuple[Room, ...]) -> RateLimited:

