@@ -1,16 +1,30 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from exchange_samples import GLM, OPUS, ListBooks, make_account, make_exchange, with_baseline
+from exchange_samples import (
+    GLM,
+    MODELS,
+    NOW,
+    OPUS,
+    PRICES,
+    ListBooks,
+    make_account,
+    make_exchange,
+    with_baseline,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BudgetExceeded, StoreUnavailable
+from gateway.fleet import build_reach
 from gateway.ledger import Account, Attempted
+from gateway.settings import Settings
 from gateway.stores.base import AttemptRow, DecisionRow, OpenRow, RequestRow
 from gateway.stores.memory import MemoryState
+from policies.prices import load_prices
 from policies.pricing import Usage
 from policies.verdicts import Candidate, OutcomeKind
 
@@ -47,6 +61,30 @@ async def test_every_class_has_its_price() -> None:
     usage = Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=2000, cache_write_5m_tokens=400)
     account.book(attempted(DEAR, usage=usage, delivered=True))
     assert (await account.close("ok", 200)).cost_nano == 15_000_000 + 7_500_000 + 3_000_000 + 7_500_000
+
+
+async def test_price_of_the_day() -> None:
+    """A request is priced by the table in force when it came, not by the newest."""
+    dated = PRICES.replace("prices: [{since: 2025-07-28", 'prices: [{since: 2999-01-01, input: "9", output: "9"}, {since: 2025-07-28')  # fmt: skip
+    settings = {"model_list": MODELS, "tiers": {"base": [GLM], "premium": [OPUS]}}
+    reach = build_reach(Settings.model_validate(settings), load_prices(dated))
+    exchange = make_exchange(reach=reach)
+    for started_s, cost in ((NOW, 82_000), (32_500_000_000.0, 990_000)):
+        account = make_account(replace(exchange, started_s=started_s), ListBooks())
+        account.book(attempted(usage=HUNDRED, delivered=True))
+        assert (account.attempts[0].cost_nano, account.attempts[0].card) == (cost, "zai/glm-4.5")
+
+
+async def test_cache_effect_is_signed() -> None:
+    """Reading from a cache saves, writing to it costs; the row says what came of both."""
+    for usage, effect in (
+        (Usage(cache_read_tokens=1000), 13_500_000),
+        (Usage(cache_write_5m_tokens=1000), -3_750_000),
+        (Usage(input_tokens=1000), 0),
+    ):
+        account = make_account(make_exchange(model=OPUS), ListBooks())
+        account.book(attempted(DEAR, usage=usage, delivered=True))
+        assert (await account.close("ok", 200)).cache_nano == effect
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "replay": ("gateway.cli.replay", "Judge recorded decisions again under another policy."),
     "report": ("gateway.cli.report", "Show what requests cost and what routing saved."),
     "ledger": ("gateway.cli.ledger", "Export the ledger, and delete what need not be kept."),
+    "prices": ("gateway.cli.prices", "List and check prices, price a period again."),
     "teams": ("gateway.cli.teams", "Create and list teams."),
     "keys": ("gateway.cli.keys", "Create, list and revoke keys."),
     "policy": ("gateway.cli.policy", "Test and lint packs."),

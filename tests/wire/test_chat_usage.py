@@ -32,6 +32,21 @@ from policies.pricing import Usage
             ),
             Usage(input_tokens=1, cache_write_5m_tokens=4, cache_write_1h_tokens=5),
         ),
+        (  # reads and writes were taken for fresh input or left out: litellm #11364
+            (
+                b'{"total_tokens":103925,"prompt_tokens":98805,"completion_tokens":5120,"prompt_tokens_details":'
+                b'{"text_tokens":null,"cached_tokens":66360,"cache_creation_tokens":32435},'
+                b'"cache_read_input_tokens":66360,"completion_tokens_details":{"reasoning_tokens":1710},'
+                b'"cache_creation_input_tokens":32435}'
+            ),
+            Usage(
+                input_tokens=10,
+                output_tokens=5120,
+                cache_read_tokens=66360,
+                cache_write_5m_tokens=32435,
+                reasoning_tokens=1710,
+            ),
+        ),
         (
             b'{"completion_tokens":8,"completion_tokens_details":{"reasoning_tokens":6},"prompt_tokens_details":null}',
             Usage(output_tokens=8, reasoning_tokens=6),
