@@ -169,6 +169,7 @@ def _materials(
         telemetry=telemetry,
         clock=books.clock,
         driver_url=books.driver_url,
+        home=books.home,
         shared=books.shared,
         drain_s=configuration.settings.server.drain_seconds,
     )

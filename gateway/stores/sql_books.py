@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
@@ -84,6 +86,12 @@ class SqlBooks:
     def shared(self) -> bool:
         """Whether other machines may use the same database."""
         return self._database.sqlite_path is None
+
+    @property
+    def home(self) -> str:
+        """What tells this journal's folder from those of other machines."""
+        place = f"{socket.gethostname()}:{self._root.resolve()}"
+        return hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
     @property
     def driver_url(self) -> str:

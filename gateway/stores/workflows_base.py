@@ -50,6 +50,8 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int = 0
     request_id: str = ""
     """The ledger's id of the paid call the event speaks of."""
+    home: str = ""
+    """Whose spool knows whether that call was ever sent."""
     actor: str = ""
     """The id of the key that acted."""
     reason: str = ""

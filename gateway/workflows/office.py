@@ -21,7 +21,7 @@ from gateway.workflows.desk import Desk
 from gateway.workflows.durable import Driven, Durable
 from gateway.workflows.journal import Journal
 from gateway.workflows.runner import Runner
-from gateway.workflows.steps import Steps
+from gateway.workflows.steps import Home, Steps
 from gateway.workflows.targets import Targets
 from gateway.workflows.webhooks import Bells
 from gateway.workflows.work import Loader
@@ -44,6 +44,7 @@ class Materials:
     clock: Clock
     driver_url: str
     """Where the driver keeps which steps are done."""
+    home: str
     shared: bool
     drain_s: float
 
@@ -71,8 +72,8 @@ def assemble(m: Materials) -> Office:
     worker, metrics = new_id("w", m.clock.now()), m.telemetry.workflows
     journal = Journal(m.store, m.clock, metrics)
     loader = Loader(store=m.store, keyring=m.keyring, pipeline=m.pipeline, codecs=m.codecs, clock=m.clock)
-    reruns = m.settings.reruns_after_interruption
-    steps = Steps(pipeline=m.pipeline, store=m.store, books=m.books, journal=journal, reruns=reruns)
+    home = Home(name=m.home, since_ms=journal.now_ms, reruns=m.settings.reruns_after_interruption)
+    steps = Steps(pipeline=m.pipeline, store=m.store, books=m.books, journal=journal, home=home)
     runner = Runner(steps=steps, loader=loader, journal=journal, clock=m.clock, metrics=metrics)
     bells = _bells(m, journal)
     driven = Driven(

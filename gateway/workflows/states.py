@@ -63,8 +63,8 @@ class Progress:
 
     steps: tuple[StepView, ...]
     error: Problem | None
-    request_ids: tuple[str, ...]
-    """The paid calls, in order."""
+    calls: tuple[EventRow, ...]
+    """The openings of the paid calls, in order."""
     interrupted: frozenset[str]
     """Those that were in flight when their process died."""
     settled: frozenset[str]
@@ -79,10 +79,16 @@ class Progress:
         return self.steps[STEPS.index(name)]
 
     @property
-    def open_call(self) -> str | None:
-        """Return the paid call of which nothing more is known than that it was about to be made."""
-        last = self.request_ids[-1] if self.request_ids else None
-        return None if last is None or last in self.interrupted | self.settled else last
+    def request_ids(self) -> tuple[str, ...]:
+        """Return the ledger's ids of the paid calls, in order."""
+        return tuple(call.detail.request_id for call in self.calls)
+
+    @property
+    def open_call(self) -> EventRow | None:
+        """Return the opening of a paid call of which nothing more is known."""
+        last = self.calls[-1] if self.calls else None
+        known = last is None or last.detail.request_id in self.interrupted | self.settled
+        return None if known else last
 
 
 def fold(events: Sequence[EventRow]) -> Progress:
@@ -90,7 +96,7 @@ def fold(events: Sequence[EventRow]) -> Progress:
     return Progress(
         steps=tuple(_step(name, [e for e in events if e.step == name]) for name in STEPS),
         error=next((e.detail.problem for e in reversed(events) if e.kind in _ENDINGS), None),
-        request_ids=tuple(e.detail.request_id for e in events if e.kind == "call_opened"),
+        calls=tuple(e for e in events if e.kind == "call_opened"),
         interrupted=_named(events, "call_interrupted"),
         settled=_named(events, "call_failed"),
         approvals=sum(e.kind == "approved" for e in events),

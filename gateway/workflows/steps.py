@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -90,17 +91,28 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 Result = Detection | Analysis | Decided | Escalation | Execution | Validation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """What this process knows of calls it finds open, and how often they may be made again."""
+
+    name: str
+    """Of its journal's folder."""
+    since_ms: int
+    """When that journal's predecessors were read into the books."""
+    reruns: int
+
+
 class Steps:
     """Carries single steps out; `Runner` says when."""
 
     def __init__(
-        self, *, pipeline: Pipeline, store: WorkflowStore, books: Books, journal: Journal, reruns: int
+        self, *, pipeline: Pipeline, store: WorkflowStore, books: Books, journal: Journal, home: Home
     ) -> None:
         self._pipeline = pipeline
         self._store = store
         self._books = books
         self._journal = journal
-        self._reruns = reruns
+        self._home = home
         self._bought: dict[str, Execution] = {}
         """Answers in the journal of this process that SQL may not hold yet."""
         self.by_name: Mapping[StepName, Callable[[Work], Awaitable[Result]]] = {
@@ -188,22 +200,25 @@ class Steps:
     async def _resolve(self, work: Work) -> None:
         """Settle a call of which only the beginning is known; raise Interrupted if it may not be repeated.
 
-        Without a row in the ledger nothing was promised, so nothing was sent. A row that says `failed` is an
-        attempt like any other. One that was in flight has been booked at its worst case: it is made again
-        as often as the settings allow, and no more.
+        Where the journal that would know of it has been read, no row in the ledger means nothing was sent. A
+        row that says `failed` is an attempt like any other. One that was in flight, or may have been, is made
+        again as often as the settings allow, and no more.
         """
-        request_id = work.progress.open_call
-        if request_id is None:
+        opened = work.progress.open_call
+        if opened is None:
             return
+        request_id = opened.detail.request_id
         calls = await self._store.calls([request_id])
-        if not calls or calls[0].status not in _IN_FLIGHT:
+        is_known = opened.detail.home == self._home.name and opened.at_ms < self._home.since_ms
+        status = calls[0].status if calls else "" if is_known else "interrupted"
+        if status not in _IN_FLIGHT:
             await self._journal.record(
                 work.row.id, "call_failed", step="execute", detail=Detail(request_id=request_id)
             )
             return
-        detail = Detail(request_id=request_id, reason=f"{calls[0].status} while the answer was under way")
+        detail = Detail(request_id=request_id, reason=f"{status} while the answer was under way")
         await self._journal.record(work.row.id, "call_interrupted", step="execute", detail=detail)
-        if len(work.progress.interrupted) >= self._reruns:
+        if len(work.progress.interrupted) >= self._home.reruns:
             raise Interrupted(
                 "the paid call was interrupted and may not be made again; it is booked at its worst case"
             )
@@ -213,7 +228,7 @@ class Steps:
         if exchange.decision.denial is not None:
             raise denial_error(exchange.decision.denial)
         workflow_id, request_id = work.row.id, exchange.id
-        opened = Detail(request_id=request_id)
+        opened = Detail(request_id=request_id, home=self._home.name)
         if not await self._journal.record(workflow_id, "call_opened", step="execute", detail=opened):
             raise Conflict("the workflow is no longer running")
 
