@@ -53,7 +53,7 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     home: str = ""
     """Whose spool knows whether that call was ever sent."""
     actor: str = ""
-    """The id of the key that acted."""
+    """The id of the key that acted, or of the worker that opened a call."""
     reason: str = ""
     worst_case_nano: int | None = None
     expires_ms: int | None = None

@@ -72,7 +72,13 @@ def assemble(m: Materials) -> Office:
     worker, metrics = new_id("w", m.clock.now()), m.telemetry.workflows
     journal = Journal(m.store, m.clock, metrics)
     loader = Loader(store=m.store, keyring=m.keyring, pipeline=m.pipeline, codecs=m.codecs, clock=m.clock)
-    home = Home(name=m.home, since_ms=journal.now_ms, reruns=m.settings.reruns_after_interruption)
+    home = Home(
+        name=m.home,
+        worker=worker,
+        lease_s=m.settings.lease_seconds,
+        since_ms=journal.now_ms,
+        reruns=m.settings.reruns_after_interruption,
+    )
     steps = Steps(pipeline=m.pipeline, store=m.store, books=m.books, journal=journal, home=home)
     runner = Runner(steps=steps, loader=loader, journal=journal, clock=m.clock, metrics=metrics)
     bells = _bells(m, journal)

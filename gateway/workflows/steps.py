@@ -97,6 +97,8 @@ class Home:
 
     name: str
     """Of its journal's folder."""
+    worker: str
+    lease_s: float
     since_ms: int
     """When that journal's predecessors were read into the books."""
     reruns: int
@@ -178,7 +180,7 @@ class Steps:
         workflow_id = work.row.id
         bought = self._bought.get(workflow_id)
         if bought is None:
-            if await self._store.answer(workflow_id) is not None:
+            if await self._store.answer(workflow_id) is not None or await self._left_behind(work):
                 return Execution(request_id=work.progress.request_ids[-1], recovered=True)
             await self._resolve(work)
             bought = self._bought[workflow_id] = await self._buy(work)
@@ -196,6 +198,28 @@ class Steps:
             for result in check_answer(view, CHECK_NAMES)
         )
         return Validation(valid=all(line.passed is not False for line in lines), checks=lines)
+
+    async def _left_behind(self, work: Work) -> bool:
+        """Tell whether the answer of a call another worker opened came after all.
+
+        The lease of that worker has run out, but it may only have been slow: it is given another one, and as
+        long as it shows itself again it is waited for, rather than paying a second time for what it will get.
+        """
+        opened = work.progress.open_call.detail if work.progress.open_call else Detail()
+        worker, waited_s = opened.actor, 0.0
+        lease_ms, pause_s = int(self._home.lease_s * 1000), self._home.lease_s / 8
+        while worker not in {"", self._home.worker}:
+            if await self._store.answer(work.row.id) is not None:
+                return True
+            if await self._store.calls([opened.request_id]):
+                break  # the books know how it ended
+            if worker in await self._store.workers(self._journal.now_ms - lease_ms):
+                waited_s = 0.0
+            elif waited_s >= self._home.lease_s:
+                break
+            await asyncio.sleep(pause_s)
+            waited_s += pause_s
+        return False
 
     async def _resolve(self, work: Work) -> None:
         """Settle a call of which only the beginning is known; raise Interrupted if it may not be repeated.
@@ -228,7 +252,7 @@ class Steps:
         if exchange.decision.denial is not None:
             raise denial_error(exchange.decision.denial)
         workflow_id, request_id = work.row.id, exchange.id
-        opened = Detail(request_id=request_id, home=self._home.name)
+        opened = Detail(request_id=request_id, home=self._home.name, actor=self._home.worker)
         if not await self._journal.record(workflow_id, "call_opened", step="execute", detail=opened):
             raise Conflict("the workflow is no longer running")
 
