@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from gateway.cli.options import config_option, open_configuration, or_fail
+from gateway.cli.options import config_option, open_configuration, or_fail, with_books
+from gateway.reports import parse_span
+
+if TYPE_CHECKING:  # SQL is imported when the books are opened
+    from gateway.stores.base import Directory
+    from gateway.stores.sql_books import SqlBooks
 
 
 @click.group("policy")
 def command() -> None:
-    """Test and lint packs."""
+    """Test, lint and try packs; see what outcomes speak for changing."""
 
 
 @command.command("test")
@@ -86,3 +94,35 @@ def backtest(*, config: Path | None, pack: str, show: int, **window: str | None)
     question = or_fail(lambda: ask(window, show))
     policy_of = or_fail(lambda: candidate(configuration, [str(path) for path in stack]))
     show_result(run(configuration, policy_of, question))
+
+
+@command.command("suggest")
+@config_option
+@click.option("--since", default=None, help="Day or instant; default 30 days ago.")
+@click.option("--until", default=None, help="Day (included) or instant (excluded); default now.")
+@click.option("--tz", default="UTC", help="Time zone in which days begin.")
+@click.option("--team", default=None, help="Only this team's outcomes, and its policy.")
+@click.option("--json", "as_json", is_flag=True, help="Print the suggestions as JSON.")
+def suggest(*, config: Path | None, team: str | None, as_json: bool, **window: str | None) -> None:
+    """Say which changes to the packs outcomes speak for; nothing is changed."""
+    configuration = open_configuration(config, need_secrets=False)
+    from gateway.policy_source import load_policies, load_reach
+    from gateway.suggesting import Suggestions, suggest_changes
+
+    fleet = or_fail(lambda: load_reach(configuration)).fleet
+    policy = or_fail(lambda: load_policies(configuration, fleet)).for_team(team or "")
+    zone = window["tz"] or "UTC"
+    span = or_fail(lambda: parse_span(window["since"], window["until"], zone, now=time.time()))
+
+    async def use(books: SqlBooks, directory: Directory) -> Suggestions:
+        team_id = None if team is None else (await directory.find_team(team)).id
+        return await suggest_changes(books, books, policy, span, team_id=team_id)
+
+    found = with_books(configuration, use)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    for suggestion in found.suggestions:
+        click.echo(f"{suggestion.trigger}: {suggestion.change}")
+        click.echo(f"    {suggestion.because}; chance {suggestion.chance:g}")
+    click.echo(f"{len(found.suggestions)} suggestions from {found.decisions} decisions with a known outcome")

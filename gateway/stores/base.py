@@ -76,6 +76,10 @@ MOST_OUTCOMES = 200_000
 """How many outcomes one reading counts at most."""
 
 
+MOST_WORKFLOWS = 10_000
+"""How many workflows one reading of step times looks at."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, tag_field="t"):
     """A record that can be written to the spool and to SQL."""
 
@@ -307,6 +311,10 @@ class Books(Protocol):
 class DecisionReader(Protocol):
     """Yesterday's decisions, for explaining and replaying them."""
 
+    async def decisions_named(self, ids: Sequence[str]) -> Sequence[DecisionRow]:
+        """Return the decisions with these ids, as far as they are kept."""
+        ...
+
     async def decision(self, decision_id: str, team_id: str | None = None) -> DecisionRow | None:
         """Return a decision by its id or its request's id; with a team, only if it is the team's own."""
         ...
@@ -320,6 +328,13 @@ class DecisionReader(Protocol):
     async def count_decisions(self, since_ms: int, until_ms: int, *, team_id: str | None = None) -> int:
         """Return how many decisions `[since_ms, until_ms)` holds."""
         ...
+
+
+class StepTime(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one step of one workflow took."""
+
+    step: str
+    took_ms: int
 
 
 class OutcomeReader(Protocol):
@@ -337,4 +352,10 @@ class OutcomeReader(Protocol):
         self, since_ms: int, until_ms: int, *, team_id: str | None = None
     ) -> Sequence[Labelled]:
         """Return the outcomes of the decisions of `[since_ms, until_ms)`; of too many the newest."""
+        ...
+
+    async def step_times(
+        self, since_ms: int, until_ms: int, *, team_id: str | None = None
+    ) -> Sequence[StepTime]:
+        """Return how long steps took in the workflows submitted then, the newest MOST_WORKFLOWS of them."""
         ...

@@ -100,6 +100,15 @@ def read_decisions(
     return _read_decisions(connection, query.order_by(decisions.c.at_ms, decisions.c.id).limit(_PAGE))
 
 
+def decisions_named(connection: Connection, ids: Sequence[str]) -> list[DecisionRow]:
+    """Return the decisions with these ids, as far as they are kept."""
+    found: list[DecisionRow] = []
+    for start in range(0, len(ids), _PAGE):
+        query = _decisions(None).where(decisions.c.id.in_(ids[start : start + _PAGE]))
+        found += _read_decisions(connection, query)
+    return found
+
+
 def count_decisions(connection: Connection, since_ms: int, until_ms: int, team_id: str | None) -> int:
     """Return how many decisions a window holds."""
     query = select(func.count()).select_from(decisions)

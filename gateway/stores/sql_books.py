@@ -19,6 +19,7 @@ from gateway.stores.base import (
     ReportLine,
     ReportQuery,
     RequestRow,
+    StepTime,
 )
 from gateway.stores.database import Database
 from gateway.stores.directory import SqlDirectory
@@ -26,13 +27,14 @@ from gateway.stores.directory_rows import read_grant, read_grant_of
 from gateway.stores.drain import Drain, replay
 from gateway.stores.ledger_sql import (
     count_decisions,
+    decisions_named,
     find_decision,
     read_attempts,
     read_attempts_of,
     read_decisions,
     read_requests,
 )
-from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_tier
+from gateway.stores.outcomes_sql import read_labelled, read_outcomes, read_step_times, read_tier
 from gateway.stores.pruning_sql import prune_decisions, prune_requests
 from gateway.stores.reports_sql import read_report
 from gateway.stores.spent_sql import agree_on_note, read_paid, read_spent
@@ -220,6 +222,18 @@ class SqlBooks:
         """Return how many decisions `[since_ms, until_ms)` holds."""
         return await self._database.run(
             lambda connection: count_decisions(connection, since_ms, until_ms, team_id)
+        )
+
+    async def decisions_named(self, ids: Sequence[str]) -> Sequence[DecisionRow]:
+        """Return the decisions with these ids, as far as they are kept."""
+        return await self._database.run(lambda connection: decisions_named(connection, ids))
+
+    async def step_times(
+        self, since_ms: int, until_ms: int, *, team_id: str | None = None
+    ) -> Sequence[StepTime]:
+        """Return how long steps took in the workflows submitted then, the newest MOST_WORKFLOWS of them."""
+        return await self._database.run(
+            lambda connection: read_step_times(connection, since_ms, until_ms, team_id)
         )
 
     async def outcomes(self, decision_id: str) -> Sequence[OutcomeRow]:

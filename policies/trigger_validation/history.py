@@ -89,6 +89,12 @@ class History:
             interval=rules.interval,
         )
 
+    def overall(self, rules: QualityRules) -> Calibrated:
+        """Return how often a trigger is right when it fires, over all triggers."""
+        known = self.records.values()
+        hits, sample = sum(r.true_positives for r in known), sum(r.sample for r in known)
+        return calibrate(hits, sample, prior=0.5, weight=2.0, interval=rules.interval)
+
     @property
     def pooled_precision(self) -> float:
         """Return the share of firings that were right, over all triggers."""

@@ -109,3 +109,17 @@ def test_bad_questions(run: Run, arguments: tuple[str, ...], words: str) -> None
 
     assert result.exit_code in {1, 2}
     assert words in result.output
+
+
+def test_suggestions_of_a_team(run: Run) -> None:
+    """The command reads outcomes and says on how many decisions its suggestions rest."""
+    result = run("policy", "suggest", *WINDOW)
+
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "0 suggestions from 2 decisions with a known outcome\n",
+    )
+    assert json.loads(run("policy", "suggest", *WINDOW, "--json").stdout) == {
+        "decisions": 2,
+        "suggestions": [],
+    }
