@@ -261,5 +261,6 @@ def _pipeline(
             clock=clock,
             store_prompts=settings.log.store_prompts,
             max_concurrency=settings.server.max_concurrency,
+            keepalive_s=settings.server.keepalive_seconds,
         )
     )

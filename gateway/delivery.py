@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from gateway.client_stream import ClientStream
 from gateway.clock import Clock
 from gateway.dispatcher import Delivery
 from gateway.errors import GatewayError, Internal
@@ -89,29 +90,25 @@ async def send_answer(delivering: Delivering) -> web.Response:
     return web.Response(body=answer.body, headers=headers, content_type="application/json")
 
 
-async def send_stream(delivering: Delivering, clock: Clock) -> web.StreamResponse:
+async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock) -> web.StreamResponse:
     """Relay the stream; a failure after the first byte is one error event, then the end."""
     delivery, relay = delivering.delivery, delivering.delivery.relay
     if relay is None:
         raise Internal("a stream was expected; see the log by the request id")
-    response = web.StreamResponse(headers=delivering.headers() | {"cache-control": "no-cache"})
-    response.content_type = "text/event-stream"
     booked = False
     try:
-        await response.prepare(delivering.http)
+        response = await stream.open(delivering.headers)
         delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
         await response.write(delivery.head)
         fault = await _relay(response, delivering, relay)
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
-        await response.write(await _close_books(delivering, relay, fault))
-        await response.write_eof()
+        return await stream.end(await _close_books(delivering, relay, fault))
     finally:
         if not booked:
             relay.close()  # lets it estimate from what the vendor had counted so far
             delivering.book("cancelled")
         await delivery.reply.close()
-    return response
 
 
 async def _relay(response: web.StreamResponse, delivering: Delivering, relay: Relay) -> Fault | None:

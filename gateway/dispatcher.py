@@ -196,7 +196,14 @@ class Dispatcher:
                 body = await reply.read(self._max_answer_bytes)
                 delivery.answer = bridge.answer(exchange.request, body)
                 return delivery.answer.fault
-            fault = await _peek(delivery, bridge.relay(exchange.request))
+            allowed_s = sendable.call.timeouts.first_byte_s
+            left_s = allowed_s + delivery.started_s - self._elapsed(exchange)
+            try:
+                async with asyncio.timeout(left_s):
+                    fault = await _peek(delivery, bridge.relay(exchange.request))
+            except TimeoutError:
+                message = f"first token time-out: no content within {allowed_s:g} s"
+                raise TransportFailure("timeout", message) from None
             is_streaming = fault is None
             return fault
         finally:

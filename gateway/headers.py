@@ -16,24 +16,31 @@ def decision_headers(
     exchange: Exchange, *, model: str, deployment: str, attempts: int, failed_check: str = ""
 ) -> dict[str, str]:
     """Return the headers known before the first byte; LiteLLM's names where ours mean the same."""
-    decision = exchange.decision
-    headers = {
-        "x-request-id": exchange.id,
-        "x-gateway-decision-id": exchange.decision_id,
+    headers = early_headers(exchange) | {
         "x-gateway-model": ascii_clause(model),
-        "x-gateway-tier": decision.tier,
-        "x-gateway-reason": ascii_clause(decision.reason),
-        "x-gateway-policy-revision": decision.policy_revision,
+        "x-gateway-tier": exchange.decision.tier,
         "x-gateway-attempts": str(attempts),
-        "x-litellm-call-id": exchange.id,
         "x-litellm-model-id": ascii_clause(deployment),
         "x-litellm-model-group": ascii_clause(model),
         "x-litellm-attempted-fallbacks": str(max(0, attempts - 1)),
     }
-    if decision.below_floor:
-        headers["x-gateway-below-floor"] = "true"
     if failed_check:
         headers["x-gateway-check-failed"] = failed_check
+    return headers
+
+
+def early_headers(exchange: Exchange) -> dict[str, str]:
+    """Return the headers known as soon as it is decided; who will serve is not among them."""
+    decision = exchange.decision
+    headers = {
+        "x-request-id": exchange.id,
+        "x-gateway-decision-id": exchange.decision_id,
+        "x-gateway-reason": ascii_clause(decision.reason),
+        "x-gateway-policy-revision": decision.policy_revision,
+        "x-litellm-call-id": exchange.id,
+    }
+    if decision.below_floor:
+        headers["x-gateway-below-floor"] = "true"
     return headers
 
 

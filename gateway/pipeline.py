@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from gateway import decision_log, features
 from gateway.admission import budgets_of
+from gateway.client_stream import ClientStream
 from gateway.clock import Clock
 from gateway.delivery import Delivering, book_delivered, send_answer, send_stream
-from gateway.dispatcher import Dispatcher
+from gateway.dispatcher import Delivery, Dispatcher
 from gateway.errors import GatewayError, Internal, ModelNotFound, Overloaded, RateLimited
 from gateway.exchange import ChatRequest, Exchange, Principal
 from gateway.failures import denial_error
-from gateway.headers import failure_headers
+from gateway.headers import early_headers, failure_headers
 from gateway.intake import read_body
 from gateway.keyring import Caller
 from gateway.ledger import Account, Ledger, Receipt
@@ -75,6 +77,7 @@ class Parts:
     clock: Clock
     store_prompts: bool
     max_concurrency: int
+    keepalive_s: float
 
 
 class Pipeline:
@@ -210,18 +213,52 @@ class Pipeline:
     async def _forward(
         self, http: web.Request, exchange: Exchange, account: Account, codec: Codec
     ) -> web.StreamResponse:
-        delivery = await self._parts.dispatcher.run(exchange, account)
-        delivering = Delivering(
+        if not exchange.request.stream:
+            delivery = await self._parts.dispatcher.run(exchange, account)
+            return await send_answer(self._delivering(http, account, delivery, codec))
+        stream = ClientStream(
+            http,
+            ping=codec.ping,
+            every_s=self._parts.keepalive_s,
+            early=lambda: early_headers(exchange),
+        )
+        try:
+            delivery = await self._parts.dispatcher.run(exchange, account)
+            delivering = self._delivering(http, account, delivery, codec)
+            return await send_stream(delivering, stream, self._parts.clock)
+        except Exception as error:
+            if account.receipt is not None or not await stream.opened_early():
+                raise
+            return await self._break_off(stream, account, codec, error)
+        finally:
+            stream.stop()
+
+    async def _break_off(
+        self, stream: ClientStream, account: Account, codec: Codec, error: Exception
+    ) -> web.StreamResponse:
+        """Tell a client whose stream is open already that nothing will come of it."""
+        request_id = account.exchange.id
+        known = error if isinstance(error, GatewayError) else Internal("internal error; see the log")
+        if known is not error:
+            structlog.get_logger("gateway").exception("internal_error", request_id=request_id)
+        self._parts.telemetry.refused(request_id, known)
+        try:
+            await self._close(account, "failed", _OK)
+        except GatewayError as unbooked:
+            known = unbooked
+        return await stream.end(codec.error_event(known, request_id))
+
+    def _delivering(
+        self, http: web.Request, account: Account, delivery: Delivery, codec: Codec
+    ) -> Delivering:
+        return Delivering(
             http=http,
-            exchange=replace_tier(exchange, delivery.candidate.tier),
+            exchange=replace_tier(account.exchange, delivery.candidate.tier),
             account=account,
             delivery=delivery,
             codec=codec,
             close=self._close,
         )
-        if delivery.relay is not None:
-            return await send_stream(delivering, self._parts.clock)
-        return await send_answer(delivering)
 
     def _told(self, account: Account, error: GatewayError) -> dict[str, str]:
         """Return the headers of an error that came after the decision."""

@@ -118,7 +118,10 @@ class RouterSettings(_Section):
     )
     connect_timeout: float = Field(10.0, gt=0, le=600, description="Seconds to connect to a vendor.")
     first_byte_timeout: float = Field(
-        300.0, gt=0, le=7200, description="Seconds until a vendor begins to answer."
+        300.0,
+        gt=0,
+        le=7200,
+        description="Seconds until a vendor begins to answer: the head, and the first token of a stream.",
     )
     stream_timeout: float = Field(120.0, gt=0, le=7200, description="Seconds between two parts of a stream.")
 
@@ -170,6 +173,13 @@ class ServerSettings(_Section):
     )
     drain_seconds: float = Field(
         30.0, ge=0, le=3600, description="How long shutting down waits for requests."
+    )
+    keepalive_seconds: float = Field(
+        15.0,
+        ge=0,
+        le=600,
+        description="Longest silence in a stream before an SSE comment (Anthropic: a `ping`) is sent; "
+        "0 never. Before the first token it commits the status 200: what fails later is an error event.",
     )
     key_cache_seconds: float = Field(
         5.0, ge=0, le=300, description="How long a key is trusted before it is read again."

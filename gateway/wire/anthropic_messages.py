@@ -58,6 +58,7 @@ class AnthropicMessages:
     """The codec of `POST /v1/messages` and its `count_tokens`, whose bodies have no `max_tokens`."""
 
     dialect: Dialect = "messages"
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""

@@ -56,6 +56,8 @@ class Codec(Protocol):
     """What one client dialect looks like."""
 
     dialect: Dialect
+    ping: bytes
+    """An event or comment that means nothing, for streams that would be silent for too long."""
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""

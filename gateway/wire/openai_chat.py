@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.chat_turns import ROLES, read_turn, role_of
 from gateway.wire.client_metadata import text_values
-from gateway.wire.sse import DONE, encode_event
+from gateway.wire.sse import DONE, KEEP_ALIVE, encode_event
 from policies.facts import Dialect, Turn
 
 MAX_CHOICES = 128
@@ -71,6 +71,7 @@ class OpenAIChat:
     """The codec of `POST /v1/chat/completions`."""
 
     dialect: Dialect = "chat"
+    ping = KEEP_ALIVE
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""

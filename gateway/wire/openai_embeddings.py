@@ -17,6 +17,7 @@ from gateway.wire.chat_usage import read_usage
 from gateway.wire.invalid_body import decode_body
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.splice import splice
+from gateway.wire.sse import KEEP_ALIVE
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
 from policies.facts import Dialect, Turn
 
@@ -50,6 +51,7 @@ class OpenAIEmbeddings:
     """The codec of `POST /v1/embeddings`; errors are OpenAI's."""
 
     dialect: Dialect = "embeddings"
+    ping = KEEP_ALIVE
 
     def __init__(self) -> None:
         self._errors = OpenAIChat()

@@ -14,6 +14,8 @@ import msgspec
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 DONE = b"data: [DONE]\n\n"
 """How the OpenAI dialects say that a stream is complete."""
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment, which every reader of event streams passes over."""
 
 _BOM = b"\xef\xbb\xbf"
 # Atomic groups, or a lone CRLF would read as the two line ends CR and LF.

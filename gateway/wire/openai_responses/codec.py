@@ -20,7 +20,7 @@ from gateway.wire.invalid_body import decode_body
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_responses.body import TextOptions
 from gateway.wire.openai_responses.turns import read_turn, show_image
-from gateway.wire.sse import encode_event
+from gateway.wire.sse import KEEP_ALIVE, encode_event
 from policies.facts import Dialect, Turn
 
 _AFTER_ALL = 1_000_000_000
@@ -62,6 +62,7 @@ class OpenAIResponses:
     """Reads requests and words errors; its answers are written by the bridges."""
 
     dialect: Dialect = "responses"
+    ping = KEEP_ALIVE
 
     def __init__(self) -> None:
         self._chat = OpenAIChat()
