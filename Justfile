@@ -25,6 +25,10 @@ demo:
 docs:
     .venv/bin/python -m tools.docs
 
+# Try every client and write the table of what they get through
+compatibility:
+    .venv/bin/pytest -q -n 2 tests/e2e/clients -k test_client --write-table
+
 # Renew the lock files (versions and hashes only)
 lock:
     .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock

@@ -101,6 +101,15 @@ def test_event_order() -> None:
     assert found[-1]["gateway"] == RECEIPT
 
 
+def test_one_item_at_a_time() -> None:
+    """Calls that grow in turns are told one after the other, as OpenAI tells them."""
+    told = events(carried(relay(tools=TOOLS), WHOLE))
+    steps = [(e["type"], e["output_index"]) for e in told if "output_item" in e["type"]]
+    added, done = "response.output_item.added", "response.output_item.done"
+
+    assert steps == [(step, place) for place in range(4) for step in (added, done)]
+
+
 def test_ending_is_held() -> None:
     """`response.completed` waits until the books are closed."""
     one = relay()

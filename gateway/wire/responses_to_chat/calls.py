@@ -30,6 +30,7 @@ class _Shell(Struct):
     working_directory: str | None = None
 
 
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FREE_TEXT = msgspec.json.Decoder(_FreeText)
 _SHELL = msgspec.json.Decoder(_Shell)
 
@@ -41,19 +42,33 @@ class OpenCall:
     command a structure: both are told once they are complete.
     """
 
-    def __init__(self, place: Place, call_id: str, origin: Origin) -> None:
-        self.at = place.at
+    def __init__(self, call_id: str, origin: Origin) -> None:
         self.call_id = call_id
         self._origin = origin
+        self._fragments: list[str] = []
+        self._waiting: list[str] = []
+
+    def start(self, place: Place) -> bytes:
+        """Return the events that begin it, with all it has been waiting to say."""
+        self.at = place.at
         self._place = place
-        self._id = place.item_id(_PREFIXES[origin.kind])
+        self._id = place.item_id(_PREFIXES[self._origin.kind])
         self._where = {"item_id": self._id, "output_index": place.at}
         self._encoded = msgspec.json.encode(self._where)[1:-1]
-        self._fragments: list[str] = []
+        text = "".join(self._waiting)
+        return place.added(self.item("in_progress")) + (self.grow(text) if text else b"")
 
-    def start(self) -> bytes:
-        """Return the event that begins it."""
-        return self._place.added(self.item("in_progress"))
+    def wait(self, fragment: str) -> None:
+        """Keep a piece of the arguments until it is this call's turn."""
+        self._waiting.append(fragment)
+
+    def is_complete(self) -> bool:
+        """Tell whether the arguments are a whole JSON object, which nothing can be added to."""
+        try:
+            _OBJECT.decode("".join(self._fragments))
+        except UNREADABLE:
+            return False
+        return True
 
     def grow(self, fragment: str) -> bytes:
         """Return the event that adds to the arguments, if they are told as they come."""

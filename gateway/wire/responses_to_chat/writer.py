@@ -19,7 +19,11 @@ _INCOMPLETE = {"length": Incomplete("max_output_tokens"), "content_filter": Inco
 
 
 class ResponseWriter:
-    """Writes one response: text and reasoning one after the other, calls side by side."""
+    """Writes one response, an item after the other as OpenAI does: what reads its streams relies on that.
+
+    Chat vendors may let calls grow in turns: the first grows as it comes, calls behind it wait until it is
+    complete.
+    """
 
     def __init__(self, form: ResponseForm) -> None:
         self._form = form
@@ -33,6 +37,8 @@ class ResponseWriter:
         self._spoken: OpenMessage | OpenReasoning | None = None
         self._calls: dict[int, OpenCall] = {}
         """The newest call at each of the vendor's indexes."""
+        self._queue: list[OpenCall] = []
+        """Calls not ended, oldest first; the first has begun."""
         self._finish: str | None = None
 
     def write(self, chunk: Received) -> bytes:
@@ -60,7 +66,7 @@ class ResponseWriter:
         """Return the events that end what is open."""
         status = self._last_status
         spoken = self._start(Received()) + self._shut(status)
-        return spoken + b"".join([self._end_call(index, status) for index in tuple(self._calls)])
+        return spoken + b"".join([self._end_call(status) for _ in tuple(self._queue)])
 
     def finish(self, usage: Usage, receipt: Receipt | None) -> bytes:
         """Return the last events; the very last has the whole response."""
@@ -116,23 +122,36 @@ class ResponseWriter:
         function, index = piece.function or Function(), piece.index or 0
         call, begun = self._calls.get(index), b""
         if call is None or (piece.id and piece.id != call.call_id):
-            begun = self._end_call(index, "completed") if call else b""
-            call = self._open_call(index, piece.id or "", function.name or "")
-            begun += self._shut("completed") + call.start()
+            call = self._calls[index] = self._open_call(piece.id or "", function.name or "")
+            begun = self._line_up(call)
         text = arguments_text(function.arguments)
-        return begun + call.grow(text) if text else begun
+        if not text or call not in self._queue:
+            return begun  # a call that ended was complete: white space at most
+        if call is self._queue[0]:
+            return begun + call.grow(text)
+        call.wait(text)
+        return begun
 
-    def _open_call(self, index: int, call_id: str, name: str) -> OpenCall:
-        origin = self._form.origins.get(name) or Origin("function", name)
-        call = self._calls[index] = OpenCall(self._place(), call_id, origin)
-        return call
+    def _open_call(self, call_id: str, name: str) -> OpenCall:
+        return OpenCall(call_id, self._form.origins.get(name) or Origin("function", name))
+
+    def _line_up(self, call: OpenCall) -> bytes:
+        ended = self._shut("completed") + self._end_complete_calls()
+        self._queue.append(call)
+        return ended + call.start(self._place()) if len(self._queue) == 1 else ended
+
+    def _end_complete_calls(self) -> bytes:
+        ended = b""
+        while self._queue and self._queue[0].is_complete():
+            ended += self._end_call("completed")
+        return ended
 
     def _place(self) -> Place:
         self._places += 1
         return Place(answer_id=self._answer_id, at=self._places - 1, events=self._events)
 
     def _speak(self, opened: OpenMessage | OpenReasoning) -> bytes:
-        shut = self._shut("completed")
+        shut = self._shut("completed") + self._end_complete_calls()
         self._spoken = opened
         return shut + opened.start()
 
@@ -144,8 +163,9 @@ class ResponseWriter:
         self._output[spoken.at] = spoken.item(status)
         return spoken.end(status)
 
-    def _end_call(self, index: int, status: Status) -> bytes:
-        call = self._calls.pop(index)
+    def _end_call(self, status: Status) -> bytes:
+        """End the first call and begin the next in line, with all it has been waiting to say."""
+        call = self._queue.pop(0)
         ended = call.end(status)
         self._output[call.at] = call.item(status)
-        return ended
+        return ended + self._queue[0].start(self._place()) if self._queue else ended
