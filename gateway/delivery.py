@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -25,8 +25,7 @@ _OK = 200
 Close = Callable[[Account, RequestStatus, int], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivering:
+class Delivering(msgspec.Struct, frozen=True, kw_only=True):
     """One answer on its way to the client."""
 
     http: web.Request

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.clock import Clock
 from gateway.errors import BudgetExceeded, DeploymentLimited, GatewayError, Unsupported
@@ -29,8 +31,7 @@ _OK = 200
 _KEY_HEADERS = ("authorization", "x-api-key")
 
 
-@dataclass(slots=True, kw_only=True)
-class Delivery:
+class Delivery(msgspec.Struct, kw_only=True):
     """An attempt good enough to show the client."""
 
     candidate: Candidate
@@ -48,8 +49,7 @@ class Delivery:
     """The answer check it failed; such an answer is booked already, and shown only if premium fails too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routes:
+class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a call can go through."""
 
     endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
@@ -58,8 +58,7 @@ class Routes:
     bridges: Bridges
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sendable:
+class _Sendable(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt, translated and addressed."""
 
     deployment: Deployment
@@ -77,8 +76,7 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(msgspec.Struct):
     """The state of one request's routing."""
 
     exchange: Exchange

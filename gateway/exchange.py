@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import msgspec
@@ -15,8 +14,7 @@ from policies.verdicts import Decision, OutcomeKind
 Scope = Literal["inference", "reports", "admin", "attribution", "approval"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """An authenticated caller."""
 
     key_id: str
@@ -33,8 +31,7 @@ class Principal:
     time_zone: str = "UTC"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A client's inference request: the bytes as they came, and a view of what routing needs.
 
     The view is a partial decode; `raw` stays the truth that is forwarded.
@@ -60,8 +57,7 @@ class ChatRequest:
     metadata: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The deployment as the wire codecs need to know it."""
 
     deployment: str
@@ -72,8 +68,7 @@ class Target:
     max_output_tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor's failure, read from its status line, headers or bytes."""
 
     kind: OutcomeKind
@@ -83,8 +78,7 @@ class Fault:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds allowed for each stage of a call; `idle_s` is between two reads of the body."""
 
     connect_s: float = 10.0
@@ -93,8 +87,7 @@ class Timeouts:
     total_s: float = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt, ready to be sent: an HTTP POST in the upstream's dialect."""
 
     deployment: str
@@ -106,8 +99,7 @@ class Call:
     timeouts: Timeouts = Timeouts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One logical request on its way: who asked, what, when, and what was decided."""
 
     id: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -46,8 +45,7 @@ FREE_OUTCOMES: frozenset[OutcomeKind] = frozenset(
 """Outcomes vendors do not charge for before the first token; otherwise a missing count is estimated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What one request cost, and against what."""
 
     cost_nano: int
@@ -74,8 +72,7 @@ class Receipt:
         return shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempted:
+class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one attempt when it is over."""
 
     candidate: Candidate
@@ -127,8 +124,7 @@ class Ledger:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class Account:
+class Account(msgspec.Struct, kw_only=True):
     """The books of one request while it runs. `cover` before every attempt, `book` after it, `close` once."""
 
     exchange: Exchange
@@ -137,7 +133,7 @@ class Account:
     books: Books
     clock: Clock
     first_byte_s: float | None = None
-    attempts: list[AttemptRow] = field(default_factory=list)
+    attempts: list[AttemptRow] = []
     also: tuple[AnyRow, ...] = ()
     """Rows that stand or fall with the books of this request: the answer a workflow paid for."""
     receipt: Receipt | None = None

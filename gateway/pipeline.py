@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from itertools import chain
 
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway import decision_log, features
 from gateway.admission import budgets_of
 from gateway.client_stream import ClientStream
-from gateway.clock import Clock
+from gateway.clock import Clock, random_seed
 from gateway.delivery import Delivering, book_delivered, send_answer, send_stream
 from gateway.dispatcher import Delivery, Dispatcher
 from gateway.errors import GatewayError, Internal, ModelNotFound, Overloaded, RateLimited
@@ -38,7 +37,7 @@ from gateway.wire.base import Codec
 from policies import decide
 from policies.facts import BudgetView, Features, Rights, Snapshot, Tier
 from policies.policy import Policy
-from policies.verdicts import Outcome, OutcomeKind
+from policies.verdicts import Outcome
 
 CLIENT_CLOSED = 499
 """What is booked as HTTP status when the client left before the end."""
@@ -49,8 +48,7 @@ Keep = Callable[[bytes], AnyRow]
 """Makes the row that keeps an answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fulfilled:
+class Fulfilled(msgspec.Struct, frozen=True, kw_only=True):
     """A request carried out without a client: the complete answer, who gave it, what it cost."""
 
     body: bytes
@@ -60,8 +58,7 @@ class Fulfilled:
     receipt: Receipt | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What the pipeline is assembled from."""
 
     policies: PolicySource
@@ -188,7 +185,7 @@ class Pipeline:
         _check_allowed(principal, policy, facts.pinned_deployments, request.model)
         snapshot = Snapshot(
             now=scope.started_s,
-            seed=int.from_bytes(os.urandom(4), "big"),
+            seed=random_seed(),
             rights=Rights(
                 team=principal.team_name, rewrite=principal.rewrite, allowed_models=principal.allowed_models
             ),
@@ -290,7 +287,7 @@ def _budget_views(caller: Caller, facts: Features, state: StateStore, now: float
 
 def delivered_outcome(attempt: AttemptRow) -> Outcome:
     """Return what a delivered attempt says of its deployment's health."""
-    return Outcome(deployment=attempt.deployment, kind=msgspec.convert(attempt.outcome, OutcomeKind))
+    return Outcome(deployment=attempt.deployment, kind=attempt.outcome)
 
 
 def replace_tier(exchange: Exchange, tier: Tier) -> Exchange:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.decision_log import DecisionRecord
 from gateway.stores.economy import EconomyMemory

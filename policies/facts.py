@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 Tier = Literal["base", "premium"]
 Role = Literal["system", "user", "assistant", "tool"]
@@ -15,8 +16,7 @@ RewriteContract = Literal["auto-only", "floor-only", "rewrite-all"]
 HealthState = Literal["closed", "half_open", "open", "limited"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One speaker's contribution to a conversation, in any dialect.
 
     `parts` are the text blocks in order. A message that mixes a human's text with tool results
@@ -34,8 +34,7 @@ class Turn:
     images: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """The newest human request, freed of what the client wrapped round it.
 
     Findings point into `text` by character offsets. `evidence` holds pasted code, logs and files that
@@ -51,8 +50,7 @@ class Ask:
     evidence: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """How the work has been going, read from the turns since the ask and a bounded tail before it."""
 
     message_count: int = 0
@@ -66,8 +64,7 @@ class Conversation:
     """Newest asks that repeat or complain about the one before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """Context the caller declares about the work; trusted only as far as the key's right says."""
 
     service: str | None = None
@@ -77,8 +74,7 @@ class Declared:
     tags: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
+class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about one request that does not depend on the gateway's state."""
 
     ask: Ask
@@ -103,8 +99,7 @@ class Features:
     """What the caller files the request's cost under, in order, each once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetView:
+class BudgetView(msgspec.Struct, frozen=True, kw_only=True):
     """One money limit as it stood when the request came; nano-USD."""
 
     scope: str
@@ -120,8 +115,7 @@ class BudgetView:
         return self.limit_nano - self.spent_nano - self.reserved_nano
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of a conversation across requests."""
 
     tier: Tier
@@ -130,8 +124,7 @@ class Session:
     """Prompt tokens the last answering vendor is thought to hold in its cache."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rights:
+class Rights(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller's key allows, as far as deciding is concerned."""
 
     team: str = ""
@@ -140,15 +133,14 @@ class Rights:
     """Model names this key may reach; None for all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The gateway's state at decision time, with every nondeterminism made an argument."""
 
     now: float
     """Unix time in seconds."""
     seed: int = 0
     rights: Rights = Rights()
-    health: Mapping[str, HealthState] = field(default_factory=dict)
+    health: Mapping[str, HealthState] = msgspec.field(default_factory=dict)
     """By deployment id; absent means closed (healthy)."""
     budgets: tuple[BudgetView, ...] = ()
     session: Session | None = None

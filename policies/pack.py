@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from policies.answer_checks import CHECK_NAMES
 from policies.condition import parse, signal_names

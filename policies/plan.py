@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start, Step
 

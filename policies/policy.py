@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from policies.condition import Condition
 from policies.envelope import Envelopes
@@ -14,8 +15,7 @@ from policies.validation_rules import ValidationRules
 from policies.verdicts import Retry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """A provider's model we can send to, as far as deciding needs to know it."""
 
     id: str
@@ -28,8 +28,7 @@ class Deployment:
     card: ModelCard
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Every deployment, the tiers they form, and the price table in force."""
 
     deployments: Mapping[str, Deployment]
@@ -49,8 +48,7 @@ class Fleet:
         return "premium" if deployment in self.tiers["premium"] else "base"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """A declared test over signals; firing may demand a floor."""
 
     id: str
@@ -64,8 +62,7 @@ class Trigger:
     """A later pack may not weaken or remove it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Economy:
+class Economy(msgspec.Struct, frozen=True, kw_only=True):
     """When expected gain alone justifies the premium model."""
 
     enabled: bool = True
@@ -78,8 +75,7 @@ class Economy:
     """Assumed for showing the price of alternatives when the client set no limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
     """Which way a request may move when a whole tier fails."""
 
     base_to_premium: bool = True
@@ -88,8 +84,7 @@ class Fallback:
     """Whether a request held at premium by a floor may run on base when premium is gone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Compiled packs over a fleet: everything `decide` needs that is not a fact of the request."""
 
     revision: str

@@ -7,9 +7,11 @@ are `Decimal` USD per million tokens; a cost is rounded once, per attempt, half 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, localcontext
+
+import msgspec
+from msgspec.structs import replace
 
 NANO_PER_USD = 1_000_000_000
 _NANO_PER_USD_PER_MILLION = Decimal(1000)
@@ -21,8 +23,7 @@ _EXACT = Context(prec=100)
 """Wide enough that no product or sum is rounded, whatever context the host program has set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one attempt by price class; the classes do not overlap.
 
     `input_tokens` excludes cache reads and writes (Anthropic's convention; OpenAI's is converted at
@@ -49,8 +50,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(msgspec.Struct, frozen=True, kw_only=True):
     """USD per million tokens of one model from a day on; a class left out costs as much as input."""
 
     since: date
@@ -61,8 +61,7 @@ class Price:
     cache_write_1h: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What one vendor model can take and what it costs, by date (newest first)."""
 
     name: str
@@ -80,8 +79,7 @@ class ModelCard:
         return next((price for price in self.prices if price.since <= day), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceTable:
+class PriceTable(msgspec.Struct, frozen=True, kw_only=True):
     """All model cards under one revision (hash of the table's text)."""
 
     revision: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from policies.facts import Tier
 
@@ -39,8 +40,7 @@ OutcomeKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of the ask, character offsets `[start, end)`, and what was seen there."""
 
     start: int
@@ -50,16 +50,14 @@ class Span:
     weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A measured fact: a number and where it was seen."""
 
     value: float
     spans: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A trigger that fired, with the comparison that decided it."""
 
     trigger: str
@@ -75,8 +73,7 @@ class Finding:
     """The signals whose values made it fire."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment the plan may call, with the dearest the call can get (nano-USD)."""
 
     deployment: str
@@ -84,8 +81,7 @@ class Candidate:
     worst_case_nano: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment that was considered and left out, and why."""
 
     deployment: str
@@ -93,8 +89,7 @@ class Dropped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternative:
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
     """What the same request is expected to cost elsewhere (nano-USD, None when unpriced)."""
 
     deployment: str
@@ -102,16 +97,14 @@ class Alternative:
     expected_nano: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Denial:
+class Denial(msgspec.Struct, frozen=True, kw_only=True):
     """The policy refuses to route; `reason` is for the caller."""
 
     code: DenialCode
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalNeed:
+class ApprovalNeed(msgspec.Struct, frozen=True, kw_only=True):
     """A person has to agree before this decision is carried out."""
 
     reasons: tuple[str, ...]
@@ -125,8 +118,7 @@ class ApprovalNeed:
     """Who is told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict, with everything needed to explain it."""
 
     tier: Tier
@@ -146,14 +138,13 @@ class Decision:
     approval: ApprovalNeed | None = None
     errors: tuple[str, ...] = ()
     """Rules that could not be evaluated, and what was done instead."""
-    signals: Mapping[str, float] = field(default_factory=dict)
+    signals: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Every measured signal by name: what the triggers saw, and all a replay needs of the prompt."""
     policy_revision: str = ""
     price_revision: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """How often one deployment is tried again, and how long to wait (seconds)."""
 
     attempts_per_deployment: int = 3
@@ -162,8 +153,7 @@ class Retry:
     deadline_s: float = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The order in which deployments are tried before the commit point."""
 
     candidates: tuple[Candidate, ...]
@@ -172,8 +162,7 @@ class Plan:
     """Feeds the jitter, so a plan replays exactly."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one attempt ended, as far as routing cares."""
 
     deployment: str
@@ -189,21 +178,18 @@ class Outcome:
     """Bytes had already reached the client: nothing may be tried after it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(msgspec.Struct, frozen=True, kw_only=True):
     """Call this candidate after waiting `delay_s`."""
 
     candidate: Candidate
     delay_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True, kw_only=True):
     """The last outcome is good: hand it to the client."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing is left to try; `outcome` is the one to report."""
 
     outcome: Outcome | None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from exchange_samples import (
@@ -17,6 +16,7 @@ from exchange_samples import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.errors import BudgetExceeded, StoreUnavailable
 from gateway.fleet import build_reach

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from gateway.config_file import default_configuration
 from gateway.decision_log import AskDigest, DecisionRecord

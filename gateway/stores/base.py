@@ -27,6 +27,7 @@ from gateway.stores.directory_base import (
 from gateway.stores.state_base import BudgetWindow, Hold, StateStore, split_scope
 from policies.facts import Tier
 from policies.trigger_validation.history import Labelled, OutcomeLabel
+from policies.verdicts import OutcomeKind
 
 __all__ = [
     "AuditRow",
@@ -110,7 +111,7 @@ class AttemptRow(Row, frozen=True, kw_only=True, tag="attempt", omit_defaults=Tr
     provider: str
     model: str
     tier: str
-    outcome: str
+    outcome: OutcomeKind
     status: int = 0
     delivered: bool = False
     input_tokens: int = 0

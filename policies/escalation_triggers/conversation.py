@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from policies.facts import Conversation, Features
 from policies.verdicts import Signal, Span
 
-_NAMES = tuple(Conversation.__slots__)
+_NAMES = Conversation.__struct_fields__
 
 
 class ConversationSource:

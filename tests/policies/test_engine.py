@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from policy_samples import FLEET, GLM, NOW, OPUS, SMALL_PACK, asking, deployment, make_fleet, make_policy
 
 from policies.condition import Compare, Every, Negated, Some

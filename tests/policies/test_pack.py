@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import FLEET, LIBRARY, NOW, SMALL_PACK, asking, make_policy
 
 import policies

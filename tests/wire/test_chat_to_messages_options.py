@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from anthropic_samples import OPUS, SIGNATURE, USER, call, tool, translated
+from msgspec.structs import replace
 
 from gateway.errors import InvalidRequest
 from gateway.exchange import Target

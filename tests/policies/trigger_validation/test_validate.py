@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import NOW, SMALL_PACK, asking, make_policy
 
 from policies import decide
