@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 import msgspec
 from aiohttp import web
 
 from gateway.exchange import Principal
-from gateway.http_values import read_query
+from gateway.http_values import answer, read_query
+from gateway.intake import read_body
+from gateway.invoices import ROLES, Role, read_invoice
 from gateway.keyring import Caller
+from gateway.reconciliation import Reconciliation, reconcile_with
 from gateway.reports import Kind, Question, Report, build_report, page_of, parse_query, to_csv, with_names
 from gateway.wiring import WIRING, Guarded, Wiring
 
@@ -25,6 +29,27 @@ async def report(kind: Kind, request: web.Request, caller: Caller) -> web.Respon
     names = {team.id: team.name for team in await wiring.directory.list_teams()}
     built = build_report(kind, query, with_names(lines, names), total, next_page=next_page)
     return _encoded(asked, built)
+
+
+class Comparing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an invoice is read: the zone its days begin in, and a CSV's headings where they are not known."""
+
+    tz: str = "UTC"
+    day: str | None = None
+    model: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+
+
+async def compare(request: web.Request, _caller: Caller) -> web.Response:
+    """Return a vendor's cost export, sent as the body, beside the books."""
+    wiring, how = request.app[WIRING], read_query(request, Comparing)
+    body = await read_body(request)
+    columns: dict[Role, str] = {role: name for role in ROLES if (name := getattr(how, role)) is not None}
+    invoice = await asyncio.to_thread(read_invoice, body, columns)
+    await wiring.books.flush()
+    fleet = wiring.policies.reach.fleet
+    return answer(await reconcile_with(wiring.books, invoice, fleet, time_zone=how.tz))
 
 
 async def seen_team(wiring: Wiring, principal: Principal, asked: str | None) -> str | None:
@@ -44,6 +69,15 @@ def _encoded(asked: Question, built: Report) -> web.Response:
 
 
 ROUTES = (
+    Guarded(
+        method="POST",
+        path="/v1/reports/reconcile",
+        handler=compare,
+        scope="admin",
+        summary="A vendor's cost export (CSV or JSON) beside the books, by model and day, with causes.",
+        query=Comparing,
+        answer=Reconciliation,
+    ),
     Guarded(
         method="GET",
         path="/v1/reports/costs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -276,6 +276,26 @@ class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
         return self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
 
+class BookedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one vendor model was booked for on one day, over all attempts at it."""
+
+    day: str
+    card: str
+    """The `provider/model` of the price table."""
+    provider: str
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cost_nano: int = 0
+    estimated_nano: int = 0
+    cancelled_nano: int = 0
+    interrupted_nano: int = 0
+    """The worst cases of requests whose process died; part of the cost."""
+
+
 class Books(Protocol):
     """The durable truth: ledger, decisions, teams and keys."""
 
@@ -306,6 +326,15 @@ class Books(Protocol):
 
     async def report(self, query: ReportQuery) -> Sequence[ReportLine]:
         """Return one line per group, ordered by group; with no grouping exactly one line."""
+        ...
+
+    async def booked(
+        self, since_ms: int, until_ms: int, time_zone: str, cards: Mapping[str, str]
+    ) -> Sequence[BookedLine]:
+        """Return what every vendor model was booked for by local day; raise InvalidRequest for pruned days.
+
+        `cards` names the price of a deployment, for what was booked before prices were named.
+        """
         ...
 
 

@@ -165,18 +165,18 @@ def _statement(
 
 def _group(source: _Source, name: str, query: ReportQuery) -> ColumnElement[int] | ColumnElement[str]:
     if name == "day":
-        return _day(source.at, query)
+        return local_day(source.at, query.time_zone, (query.since_ms, query.until_ms))
     if name == "bucket":
         return source.at // ((query.bucket_s or 1) * 1000)
     return source.table.c[name]
 
 
-def _day(at: Column[int], query: ReportQuery) -> ColumnElement[int]:
-    """Return the number of local days since 1970 at an instant, as an expression."""
-    *spans, last = offset_spans(find_zone(query.time_zone), query.since_ms, query.until_ms)
+def local_day(at: Column[int], time_zone: str, span: Span) -> ColumnElement[int]:
+    """Return the number of local days since 1970 at an instant of the span, as an expression."""
+    *spans, last = offset_spans(find_zone(time_zone), *span)
     offset: ColumnElement[int] = literal(last.offset_ms, BigInteger)
     if spans:
-        changes = [(at < span.until_ms, literal(span.offset_ms, BigInteger)) for span in spans]
+        changes = [(at < part.until_ms, literal(part.offset_ms, BigInteger)) for part in spans]
         offset = case(*changes, else_=offset)
     # One day is added before dividing and taken off after: SQL rounds a negative quotient toward zero.
     return (at + offset + DAY_MS) // DAY_MS - 1

@@ -13,6 +13,7 @@ from gateway.errors import ConfigError, StoreUnavailable
 from gateway.stores.base import (
     AnyRow,
     AttemptRow,
+    BookedLine,
     DecisionRow,
     KeyGrant,
     OutcomeRow,
@@ -21,6 +22,7 @@ from gateway.stores.base import (
     RequestRow,
     StepTime,
 )
+from gateway.stores.booked_sql import read_booked
 from gateway.stores.database import Database
 from gateway.stores.directory import SqlDirectory
 from gateway.stores.directory_rows import read_grant, read_grant_of
@@ -180,6 +182,13 @@ class SqlBooks:
         So do tags.
         """
         return await self._database.read(lambda connection: read_report(connection, query))
+
+    async def booked(
+        self, since_ms: int, until_ms: int, time_zone: str, cards: Mapping[str, str]
+    ) -> Sequence[BookedLine]:
+        """Return what vendor models were booked for by local day; raise InvalidRequest for pruned days."""
+        span = (since_ms, until_ms)
+        return await self._database.read(lambda connection: read_booked(connection, span, time_zone, cards))
 
     async def prune_requests(self, before_ms: int) -> int | None:
         """Delete the requests of the oldest hour that ended before an instant; None when there is none."""
