@@ -15,7 +15,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("gateway.cli.serve", "Start the gateway."),
     "check": ("gateway.cli.check", "Check the configuration, packs and prices without starting."),
     "explain": ("gateway.cli.explain", "Say where a prompt would go, and why."),
-    "analyze": ("gateway.cli.analyze", "Measure code or a diff: complexity, impact, risk."),
+    "analyze": (
+        "gateway.cli.analyze",
+        "Measure code or a change: complexity, impact, risk, and who should review it.",
+    ),
     "score": ("gateway.cli.score", "Judge JSON lines from standard input; one JSON line each."),
     "replay": ("gateway.cli.replay", "Judge recorded decisions again under another policy."),
     "report": ("gateway.cli.report", "Show what requests cost and what routing saved."),
