@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from policies.candidates import with_candidates
-from policies.condition import evaluate, holds
+from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.verdicts import Decision, Denial, Finding, Ground, Signal
@@ -45,7 +45,7 @@ def fire(
     """
     findings, errors = [], []
     for trigger in triggers if signals else ():
-        if holds(trigger.when, signals) is False:
+        if trigger.when.holds(signals) is False:
             continue
         verdict = evaluate(trigger.when, signals)
         if verdict.matched:

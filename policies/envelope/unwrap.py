@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 
 from policies.envelope.document import BlockDoc, ClientDoc, HeaderDoc, PartDoc, ReplyDoc
 from policies.envelope.tags import Tag, TagRules
@@ -48,7 +49,8 @@ class Unwrapper:
         self._skip_lines = tuple(start for c in clients for start in c.skip_lines)
         self._lead_ins = {c.name: tuple(c.lead_ins) for c in clients}
         headers = (start for rule, _ in self._headers for start in rule.starts)
-        self._line_marks = (*headers, *(rule.opens for rule, _ in self._blocks), *self._skip_lines)
+        marks = (*headers, *(rule.opens for rule, _ in self._blocks), *self._skip_lines)
+        self._is_marked = methodcaller("startswith", marks)
         rules = [*self._skips, *self._results, *self._broken, *self._summaries]
         self._openings = tuple(start for rule, _ in rules for start in rule.starts)
 
@@ -119,14 +121,11 @@ class Unwrapper:
     def _polish(self, text: str, turn: Unwrapped) -> str:
         """Apply the rules on lines: headers, blocks, single lines and lead-ins."""
         text = text.strip()
-        if text.startswith(self._line_marks) or any(map(self._is_marked, text.split("\n"))):
+        if any(map(self._is_marked, text.split("\n"))):
             text = self._without_marked(text, turn)
         for lead_in in self._lead_ins.get(turn.client or "", ()):
             text = text.removeprefix(lead_in).lstrip()
         return text
-
-    def _is_marked(self, line: str) -> bool:
-        return line.startswith(self._line_marks)
 
     def _without_marked(self, text: str, turn: Unwrapped) -> str:
         for header, client in self._headers:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 
 from policies.facts import Conversation, Features
 from policies.verdicts import Signal, Span
 
-_NAMES = Conversation.__struct_fields__
+_COUNTS = {f"conversation.{name}": attrgetter(name) for name in Conversation.__struct_fields__}
 
 
 class ConversationSource:
@@ -17,12 +18,12 @@ class ConversationSource:
 
     def names(self) -> Collection[str]:
         """Return the names of all counts."""
-        return tuple(f"conversation.{name}" for name in _NAMES)
+        return _COUNTS.keys()
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return every count of `features.conversation`."""
         counts = features.conversation
-        return {f"conversation.{name}": Signal(value=float(getattr(counts, name))) for name in _NAMES}
+        return {name: Signal(value=float(count(counts))) for name, count in _COUNTS.items()}
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: counts over many turns have no place in the ask."""

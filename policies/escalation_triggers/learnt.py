@@ -15,6 +15,8 @@ REMEMBERED_ASKS = 1_024
 REMEMBERED_CHARS = 8_192
 """An agent sends the same ask with every step of its loop; asks longer than this are scored each time."""
 
+_LABEL_NAMES = tuple(f"detector.{label}" for label in LABELS)
+
 
 class DetectorSource:
     """`detector.<label>` in 0..1 for every label, and `detector.gain`."""
@@ -29,7 +31,7 @@ class DetectorSource:
 
     def names(self) -> Collection[str]:
         """Return the names of all labels and of the gain."""
-        return (*(f"detector.{label}" for label in LABELS), "detector.gain", "detector.known_fraction")
+        return (*_LABEL_NAMES, "detector.gain", "detector.known_fraction")
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return the probabilities for the ask; nothing where there is no ask."""
@@ -47,7 +49,8 @@ class DetectorSource:
 
     def _signals(self, text: str) -> Mapping[str, Signal]:
         scores = self._detector.score(text)
-        signals = {f"detector.{label}": Signal(value=p) for label, p in scores.probabilities.items()}
+        chances = zip(_LABEL_NAMES, scores.probabilities.values(), strict=True)
+        signals = {name: Signal(value=chance) for name, chance in chances}
         signals["detector.gain"] = Signal(value=scores.gain)
         signals["detector.known_fraction"] = Signal(value=scores.known_fraction)
         return MappingProxyType(signals)

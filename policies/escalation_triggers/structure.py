@@ -48,7 +48,7 @@ class StructureSource:
         """Return every count; spans show the files the ask names."""
         excerpt = Excerpt.of(features.ask.text)
         words = excerpt.text.split(None, _MAX_WORDS)[:_MAX_WORDS]
-        dotted = dict.fromkeys([word for word in words if "." in word])
+        dotted = dict.fromkeys([word for word in words if "." in word and "." in word[:-1]])
         files = dict.fromkeys(filter(None, map(source_path, dotted)))
         evidence = [Excerpt.of(block).text for block in islice(features.ask.evidence, _MAX_EVIDENCE)]
         counts = (

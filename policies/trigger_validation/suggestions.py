@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from policies.condition import Compare, Condition, Every, Negated, Some, holds
+from policies.condition import Compare, Condition, Every, Negated, Some
 from policies.policy import Trigger
 from policies.trigger_validation.calibration import Calibrated, binomial_tail, calibrate
 from policies.verdicts import Signal
@@ -75,12 +75,12 @@ def suggest(triggers: Iterable[Trigger], evidence: Sequence[Evidence]) -> tuple[
 
 def _thresholds(trigger: Trigger, evidence: Sequence[Evidence]) -> Iterator[Suggestion]:
     cases = [(e, {name: Signal(value=value) for name, value in e.signals.items()}) for e in evidence]
-    before = [(holds(trigger.when, signals) is True, e) for e, signals in cases]
+    before = [(trigger.when.holds(signals) is True, e) for e, signals in cases]
     for leaf in dict.fromkeys(_leaves(trigger.when)):
         best: tuple[int, int, float] | None = None
         for bound in _bounds(leaf, evidence):
             changed = _with_bound(trigger.when, leaf, bound)
-            now = [holds(changed, signals) is True for _, signals in cases]
+            now = [changed.holds(signals) is True for _, signals in cases]
             wins, losses = _compared(trigger.id, before, now)
             if best is None or wins - losses > best[0] - best[1]:
                 best = (wins, losses, bound)

@@ -16,7 +16,6 @@ from policies.condition import (
     Negated,
     Some,
     evaluate,
-    holds,
     parse,
     signal_names,
 )
@@ -81,7 +80,7 @@ def test_missing_signals(doc: object, matched: bool, missing: tuple[str, ...]) -
     verdict = evaluate(condition(doc), SIGNALS)
 
     assert (verdict.matched, verdict.missing) == (matched, missing)
-    assert holds(condition(doc), SIGNALS) is (None if missing else matched)
+    assert condition(doc).holds(SIGNALS) is (None if missing else matched)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +189,7 @@ def test_verdicts_last(tree: Condition, known: dict[str, float], rest: tuple[flo
     later = evaluate(tree, {name: Signal(value=value) for name, value in full.items()})
 
     for told, measured in ((verdict, known), (later, full)):
-        truth = holds(tree, {name: Signal(value=value) for name, value in measured.items()})
+        truth = tree.holds({name: Signal(value=value) for name, value in measured.items()})
         assert truth is (None if told.missing else told.matched)
     assert not later.missing
     if not verdict.missing:
