@@ -14,6 +14,7 @@ _BECAUSE = {
     "route_wish": "because the caller asked for this tier",
     "sticky": "because the conversation was escalated a moment ago",
     "housekeeping": "because it is a client's housekeeping call, not work",
+    "approval": "until a person agrees to more",
     "guard": "because the other tier cannot serve it",
     "default": "because nothing argued for the premium model",
 }

@@ -41,6 +41,8 @@ def early_headers(exchange: Exchange) -> dict[str, str]:
     }
     if decision.below_floor:
         headers["x-gateway-below-floor"] = "true"
+    if decision.ground == "approval":
+        headers["x-gateway-approval"] = "required"
     return headers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import chain
 
 import msgspec
@@ -17,7 +17,7 @@ from gateway.client_stream import ClientStream
 from gateway.clock import Clock, random_seed
 from gateway.delivery import Delivering, book_delivered, send_answer, send_stream
 from gateway.dispatcher import Delivery, Dispatcher
-from gateway.errors import GatewayError, Internal, ModelNotFound, Overloaded, RateLimited
+from gateway.errors import ApprovalRequired, GatewayError, Internal, ModelNotFound, Overloaded, RateLimited
 from gateway.exchange import ChatRequest, Exchange, Principal
 from gateway.failures import denial_error
 from gateway.headers import early_headers, failure_headers
@@ -35,6 +35,7 @@ from gateway.stores.sessions import SessionMemory
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
 from policies import decide
+from policies.approval import base_meanwhile
 from policies.facts import BudgetView, Features, Rights, Snapshot, Tier
 from policies.policy import Policy
 from policies.verdicts import Outcome
@@ -46,6 +47,8 @@ CLIENT_CLOSED = 499
 _OK = 200
 Keep = Callable[[bytes], AnyRow]
 """Makes the row that keeps an answer."""
+AskApproval = Callable[[Exchange, Mapping[str, str], Caller], Awaitable[str | None]]
+"""Keeps a request until a person has agreed to it; returns its workflow's id, None where there are none."""
 
 
 class Fulfilled(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,7 @@ class Pipeline:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.approvals: AskApproval | None = None
         self._in_flight = 0
 
     async def serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
@@ -103,6 +107,8 @@ class Pipeline:
         exchange = self.decide(request, http.headers, caller, codec, http[SCOPE])
         if exchange.decision.denial is not None:
             raise denial_error(exchange.decision.denial)
+        if exchange.decision.approval is not None:
+            exchange = await self._unapproved(http, exchange, caller)
         row = decision_log.record(exchange, store_prompts=parts.store_prompts)
         account = parts.ledger.account(exchange, caller.budgets, row, caller.limits)
         try:
@@ -117,6 +123,22 @@ class Pipeline:
         except Exception:
             await self._close(account, "failed", Internal.status)
             raise
+
+    async def _unapproved(self, http: web.Request, exchange: Exchange, caller: Caller) -> Exchange:
+        """Return what the policy gives a client that waits before a person has agreed."""
+        need = exchange.decision.approval
+        if need is not None and need.meanwhile == "deny":
+            reasons, where = "; ".join(need.reasons), ""
+            ask = self.approvals
+            workflow_id = None if ask is None else await ask(exchange, http.headers, caller)
+            if workflow_id is not None:
+                http[DECIDED] = {"x-gateway-workflow-id": workflow_id}
+                where = f"; its answer will be at /v1/escalation/status/{workflow_id}"
+            raise ApprovalRequired(f"this needs a person's approval: {reasons}{where}")
+        decision = base_meanwhile(exchange.decision, exchange.features, exchange.snapshot, exchange.policy)
+        if decision.denial is not None:
+            raise denial_error(decision.denial)
+        return replace(exchange, decision=decision)
 
     async def fulfil(self, exchange: Exchange, caller: Caller, keep: Keep) -> Fulfilled:
         """Forward and book a decided request for which no client waits; raise GatewayError.

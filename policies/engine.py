@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from policies.approval import with_approval
 from policies.candidates import with_candidates
 from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
@@ -97,7 +98,7 @@ def judge(
     else:
         tier, ground, reason = _choose_tier(features, snapshot, policy, draft)
         draft = replace(draft, tier=tier, ground=ground, reason=reason)
-    return with_candidates(draft, pinned, features, snapshot, policy)
+    return with_approval(with_candidates(draft, pinned, features, snapshot, policy), features, policy)
 
 
 def _unjudged(features: Features, snapshot: Snapshot, policy: Policy) -> Decision:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from policies.answer_checks import CHECK_NAMES
+from policies.approval_document import overlay_approval
 from policies.condition import parse, signal_names
 from policies.envelope import Envelopes
 from policies.escalation_triggers import build_sources
@@ -18,7 +19,7 @@ from policies.escalation_triggers.detector import Detector
 from policies.escalation_triggers.lexicon import Term, compile_term
 from policies.facts import Tier
 from policies.pack_document import PackDoc, TermDoc, TriggerDoc
-from policies.policy import Economy, Fallback, Fleet, Policy, Trigger
+from policies.policy import ApprovalRules, Economy, Fallback, Fleet, Policy, Trigger
 from policies.validation_document import RuleError, overlay_rules
 from policies.validation_rules import ValidationRules
 from policies.yaml_lines import Document, DocumentError, convert, nearest, read
@@ -217,6 +218,7 @@ def _overlaid(policy: Policy, pack: _Read) -> Policy:
         fallback=msgspec.convert(asdict(policy.fallback) | _given(doc.fallback), Fallback),
         answer_checks=policy.answer_checks if checks is None else tuple(checks),
         validation=_validation(policy.validation, pack),
+        approval=_approval(policy, pack),
         **given,
     )
 
@@ -226,6 +228,13 @@ def _validation(below: ValidationRules, pack: _Read) -> ValidationRules:
         return overlay_rules(below, pack.doc.validation)
     except RuleError as error:
         raise pack.error(f"$.validation.{error.path}", error.message) from None
+
+
+def _approval(below: Policy, pack: _Read) -> ApprovalRules:
+    try:
+        return overlay_approval(below.approval, pack.doc.approval, {t.id for t in below.triggers})
+    except RuleError as error:
+        raise pack.error(f"$.approval.{error.path}", error.message) from None
 
 
 def _check_numbers(pack: _Read) -> None:

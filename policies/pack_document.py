@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from policies.answer_checks import CHECK_NAMES
+from policies.approval_document import ApprovalDoc
 from policies.condition import ConditionDoc
 from policies.facts import Tier
 from policies.validation_document import ValidationDoc
@@ -71,6 +72,7 @@ class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fallback: FallbackDoc = FallbackDoc()
     answer_checks: AnswerChecksDoc = AnswerChecksDoc()
     validation: ValidationDoc = ValidationDoc()
+    approval: ApprovalDoc = ApprovalDoc()
     sticky_turns: int | None = None
     housekeeping_tier: Tier | None = None
     default_tier: Tier | None = None

@@ -12,7 +12,7 @@ from policies.escalation_triggers.base import SignalSource
 from policies.facts import Dialect, Tier
 from policies.pricing import ModelCard, PriceTable
 from policies.validation_rules import ValidationRules
-from policies.verdicts import Retry
+from policies.verdicts import Meanwhile, Retry
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +84,24 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a request held at premium by a floor may run on base when premium is gone."""
 
 
+class ApprovalRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person has to agree to before it is carried out; nothing unless a pack says so."""
+
+    above_nano: int | None = None
+    """Requests that may cost more than this."""
+    data_classes: frozenset[str] = frozenset()
+    """Declared classes, in lower case."""
+    triggers: frozenset[str] = frozenset()
+    expires_after_s: float = 86_400.0
+    meanwhile: Meanwhile = "deny"
+    webhook: str = ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything needs approval."""
+        return self.above_nano is not None or bool(self.data_classes or self.triggers)
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Compiled packs over a fleet: everything `decide` needs that is not a fact of the request."""
 
@@ -97,6 +115,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     fallback: Fallback
     fleet: Fleet
     validation: ValidationRules = ValidationRules()
+    approval: ApprovalRules = ApprovalRules()
     answer_checks: tuple[str, ...] = ()
     """The checks a base answer has to pass where premium can redo it."""
     sticky_turns: int = 0

@@ -9,7 +9,9 @@ import msgspec
 
 from policies.facts import Tier
 
-Ground = Literal["floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "default"]
+Ground = Literal[
+    "floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "approval", "default"
+]
 Meanwhile = Literal["base", "deny"]
 DenialCode = Literal[
     "policy_denied",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +19,7 @@ from gateway.errors import (
     PayloadTooLarge,
     RateLimited,
 )
-from gateway.exchange import Principal
+from gateway.exchange import Exchange, Principal
 from gateway.keyring import ADMIN_TEAM, Caller
 from gateway.settings import WorkflowSettings
 from gateway.stores.directory_base import Page
@@ -40,7 +40,7 @@ from gateway.workflows.journal import Journal
 from gateway.workflows.runner import Runner
 from gateway.workflows.states import Progress, fold
 from gateway.workflows.webhooks import Bells
-from gateway.workflows.work import PRIORITIES, Loader, Order
+from gateway.workflows.work import PRIORITIES, Loader, Order, order_of
 
 _LOOK_AGAIN_S = 0.5
 """How often a change made by another process is looked for."""
@@ -109,6 +109,27 @@ class Desk:
         if kept.state == "pending":
             self.durable.carry_out_soon(kept.id, 1, PRIORITIES[kept.priority])
         return kept
+
+    async def ask_approval(
+        self, exchange: Exchange, headers: Mapping[str, str], caller: Caller
+    ) -> str | None:
+        """Keep a client's request for a person to judge; the same request asked again is the same workflow.
+
+        One that was denied, expired or failed is asked for anew. None where workflows are switched off.
+        """
+        if not self.settings.enabled or self.draining.is_set():
+            return None
+        order = order_of(exchange, headers)
+        digest = hashlib.blake2b(msgspec.json.encode(order), digest_size=16).hexdigest()
+        row, key = self._row(order, caller.principal, digest=digest), digest
+        await self._check_room(row)
+        kept = await self.journal.open(msgspec.structs.replace(row, idempotency=f"approval.{key}"))
+        while kept.state in {"failed", "cancelled"}:
+            key = hashlib.blake2b(f"{key}{kept.id}".encode(), digest_size=16).hexdigest()
+            kept = await self.journal.open(msgspec.structs.replace(row, idempotency=f"approval.{key}"))
+        if kept.state == "pending":
+            self.durable.carry_out_soon(kept.id, 1, PRIORITIES[kept.priority])
+        return kept.id
 
     async def find(self, workflow_id: str, principal: Principal) -> WorkflowRow:
         """Return a workflow the caller may see; raise NotFound."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -251,7 +252,9 @@ class Durable:
             raise asyncio.CancelledError
 
         async def hand_over() -> str:
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(*arguments), loop))
+            # In a context of its own: on the gateway's loop nothing is inside the library's workflow.
+            future = Context().run(asyncio.run_coroutine_threadsafe, function(*arguments), loop)
+            return await asyncio.wrap_future(future)
 
         options: StepOptions = {
             "name": name,

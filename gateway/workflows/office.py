@@ -111,6 +111,7 @@ def assemble(m: Materials) -> Office:
         settings=m.settings,
         draining=asyncio.Event(),
     )
+    m.pipeline.approvals = desk.ask_approval
     return Office(desk=desk, caretaker=caretaker, drain_s=m.drain_s)
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gateway.clock import Clock, new_id
 from gateway.errors import Forbidden, Internal
 from gateway.exchange import ChatRequest, Exchange
-from gateway.features import METADATA_HEADER
+from gateway.features import METADATA_HEADER, ROUTE_HEADER, SESSION_HEADERS
 from gateway.keyring import Caller, KeyRing
 from gateway.pipeline import Pipeline
 from gateway.scope import RequestScope
@@ -23,6 +23,8 @@ from policies.candidates import refreshed
 from policies.facts import Dialect
 from policies.verdicts import Decision
 
+_HEEDED = (ROUTE_HEADER, METADATA_HEADER, *SESSION_HEADERS)
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it is kept until its workflow has ended."""
@@ -30,6 +32,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     task: Task
     dialect: Dialect = "chat"
     """Of the task's request; only a client that waited for its answer can have sent another than chat."""
+    headers: dict[str, str] = {}
+    """Those that routing heeds."""
+
+
+def order_of(exchange: Exchange, headers: Mapping[str, str]) -> Order:
+    """Return the order that carries out a client's request later."""
+    body = msgspec.json.decode(exchange.request.raw, type=dict[str, msgspec.Raw])
+    kept = {name: headers[name] for name in _HEEDED if name in headers}
+    return Order(task=Task(request=body), dialect=exchange.request.dialect, headers=kept)
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +100,7 @@ class Loader:
     def weigh(self, order: Order, caller: Caller) -> Exchange:
         """Return the exchange an order would be now; raise ClientError for a task that cannot be one."""
         request = self.request(order)
-        headers: dict[str, str] = {}
+        headers = dict(order.headers)
         if order.task.metadata:
             headers[METADATA_HEADER] = msgspec.json.encode(order.task.metadata).decode()
         now = self.clock.now()
