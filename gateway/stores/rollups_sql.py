@@ -33,6 +33,7 @@ from gateway.stores.schema import (
     requests,
     rollups,
     tag_rollups,
+    team_rollups,
     unsealed,
 )
 from gateway.stores.tiles import DAY_MS, GRAINS_MS, HOUR_MS, QUARTER_MS, Sealing, Span
@@ -93,13 +94,22 @@ class Cube:
 
     table: Table
     dimensions: tuple[str, ...]
+    base: Table | None = None
+    """The finer sums it is made from; None: the requests."""
 
 
-def _cube(table: Table) -> Cube:
-    return Cube(table, tuple(table.columns.keys()[2 : -len(FIGURES)]))
+def _cube(table: Table, base: Table | None = None) -> Cube:
+    return Cube(table, tuple(table.columns.keys()[2 : -len(FIGURES)]), base)
 
 
-CUBES = (_cube(key_rollups), _cube(rollups), _cube(tag_rollups))
+_MADE = (
+    _cube(rollups),
+    _cube(key_rollups, rollups),
+    _cube(team_rollups, key_rollups),
+    _cube(tag_rollups),
+)
+"""Each after what it is made from."""
+CUBES = (_MADE[2], _MADE[1], _MADE[0], _MADE[3])
 """The smallest that tells enough apart comes first."""
 
 
@@ -153,7 +163,7 @@ def seal(connection: Connection, tile: Span) -> None:
     if end - start == HOUR_MS:
         _seal_hour(connection, start)
     else:
-        for cube in CUBES:
+        for cube in _MADE:
             _sum_up(connection, cube, (HOUR_MS, DAY_MS), start)
     _unmark(connection, tile)
 
@@ -183,19 +193,29 @@ def delete_requests(connection: Connection, span: Span) -> int:
 
 def _seal_hour(connection: Connection, start: int) -> None:
     """Sum up by quarters and as a whole; latecomers to what was pruned are added, then deleted too."""
-    end, late = start + HOUR_MS, start < read_pruned(connection)
-    for cube in CUBES:
-        if not late:
+    span, late = (start, start + HOUR_MS), start < read_pruned(connection)
+    for cube in _MADE:
+        if cube.base is not None or not late:
             _forget(connection, cube, QUARTER_MS, start)
-        dimensions = [_r[name] for name in cube.dimensions]
-        sums = [FROM_ROWS[name] for name in FIGURES]
-        quarter = (_r.at_ms - _r.at_ms % QUARTER_MS).label("start_ms")
-        chosen = select(literal(QUARTER_MS // 1000), quarter, *dimensions, *sums)
-        chosen = chosen.where(_r.at_ms >= start, _r.at_ms < end).group_by("start_ms", *dimensions)
-        _fill(connection, cube, chosen)
+        _fill(connection, cube, _quarters(cube, span))
         _sum_up(connection, cube, (QUARTER_MS, HOUR_MS), start)
     if late:
-        delete_requests(connection, (start, end))
+        delete_requests(connection, span)
+
+
+def _quarters(cube: Cube, span: Span) -> Select[*tuple[object, ...]]:
+    """Return a span's sums by quarter of an hour, from what the cube is made from."""
+    grain, (start, end) = literal(QUARTER_MS // 1000), span
+    if cube.base is None:
+        quarter = (_r.at_ms - _r.at_ms % QUARTER_MS).label("start_ms")
+        dimensions = [_r[name] for name in cube.dimensions]
+        sums = [FROM_ROWS[name] for name in FIGURES]
+        chosen = select(grain, quarter, *dimensions, *sums).where(_r.at_ms >= start, _r.at_ms < end)
+        return chosen.group_by("start_ms", *dimensions)
+    columns = cube.base.c
+    kept = [columns.start_ms, *(columns[name] for name in cube.dimensions)]
+    chosen = select(grain, *kept, *(func.sum(columns[name]) for name in FIGURES))
+    return chosen.where(_inside(cube.base, QUARTER_MS, start, end)).group_by(*kept)
 
 
 def _sum_up(connection: Connection, cube: Cube, grains: tuple[int, int], start: int) -> None:
@@ -205,7 +225,7 @@ def _sum_up(connection: Connection, cube: Cube, grains: tuple[int, int], start: 
     columns = cube.table.c
     dimensions = [columns[name] for name in cube.dimensions]
     sums = [func.sum(columns[name]) for name in FIGURES]
-    inside = _inside(cube, fine, start, start + coarse)
+    inside = _inside(cube.table, fine, start, start + coarse)
     chosen = select(literal(coarse // 1000), literal(start), *dimensions, *sums).where(inside)
     _fill(connection, cube, chosen.group_by(*dimensions))
 
@@ -218,11 +238,11 @@ def _fill(connection: Connection, cube: Cube, chosen: Select[*tuple[object, ...]
 def _forget(connection: Connection, cube: Cube, grain: int, start: int) -> None:
     """Delete the tiles of a grain within the hour or day that begins there."""
     whole = DAY_MS if grain == DAY_MS else HOUR_MS
-    connection.execute(delete(cube.table).where(_inside(cube, grain, start, start + whole)))
+    connection.execute(delete(cube.table).where(_inside(cube.table, grain, start, start + whole)))
 
 
-def _inside(cube: Cube, grain: int, start: int, end: int) -> ColumnElement[bool]:
-    columns = cube.table.c
+def _inside(table: Table, grain: int, start: int, end: int) -> ColumnElement[bool]:
+    columns = table.c
     return and_(columns.grain_s == grain // 1000, columns.start_ms >= start, columns.start_ms < end)
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -343,6 +343,7 @@ rollups = _rollup(
 key_rollups = _rollup(
     "key_rollups", ("team_id", "key_id", "model", "tier", "status", "deployment", "provider")
 )
+team_rollups = _rollup("team_rollups", ("team_id", "model", "tier", "status", "deployment", "provider"))
 """What most reports ask for, in few rows."""
 tag_rollups = _rollup("tag_rollups", ("team_id", "key_id", "model", "tier", "tags"))
 """Apart, because tags may be many: a ticket's number as a tag must not swell the other sums."""

@@ -96,7 +96,7 @@ _slices = st.lists(st.integers(0, 12), max_size=3)
     team=st.sampled_from(("t", None)),
     tags=st.sampled_from(((), ("x",), ("x", "z"))),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_report_equals_rows(  # noqa: PLR0913, PLR0917 - one parameter per thing that varies
     database: Database,
     rows: list[RequestRow],
@@ -135,7 +135,7 @@ def test_report_equals_rows(  # noqa: PLR0913, PLR0917 - one parameter per thing
         }
     ),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_buckets_equal_rows(
     database: Database,
     rows: list[RequestRow],
@@ -156,7 +156,7 @@ def test_buckets_equal_rows(
 
 
 @given(rows=st.lists(_rows, max_size=12), slices=_slices, ends=st.tuples(_instants, _instants))
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_window(
     database: Database, rows: list[RequestRow], slices: list[int], ends: tuple[int, int]
 ) -> None:
