@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 PREFIX = "sk-gw-"
 
@@ -33,7 +34,15 @@ def hash_key(secret: str, pepper: bytes) -> str:
 
     A plain keyed hash suffices where a password would need a slow one: a secret has 256 random bits.
     """
-    return hmac.new(pepper, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    keyed = _keyed(pepper).copy()
+    keyed.update(secret.encode("utf-8", "surrogatepass"))
+    return keyed.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _keyed(pepper: bytes) -> hmac.HMAC:
+    """Return the hash with the pepper already in it: preparing the key costs more than the secret does."""
+    return hmac.new(pepper, digestmod=hashlib.sha256)
 
 
 def fingerprint(secret: str, pepper: bytes) -> Fingerprint:

@@ -15,7 +15,7 @@ from gateway.app import build_app
 from gateway.clock import new_id
 from gateway.config_file import Configuration
 from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
-from gateway.telemetry import configure_logging
+from gateway.log_lines import configure_logging
 from gateway.wire.openai_chat import OpenAIChat
 
 BACKLOG = 2048

@@ -1,35 +1,21 @@
-"""What the gateway says of itself: log lines without secrets, metrics under fixed names."""
+"""What the request path says of itself: one log line and a set of samples under fixed names."""
 
 from __future__ import annotations
 
-import logging
-import re
-import sys
-from typing import TextIO
+from typing import TypeVar, cast
 
-import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from structlog.types import EventDict, Processor, WrappedLogger
 
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
 from gateway.ledger import Account, Receipt
-from gateway.settings import LogSettings
 from policies.verdicts import Outcome
 
-_SECRET = re.compile(
-    r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))(?:sk|gw|pk|key)-[A-Za-z0-9_-]{8,}"
-    r"|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{8,}"
-)
-"""Also right after an escaped line end, where the letter before is none of the text's."""
-_REDACTED = "[redacted]"
-_TRACEBACKS = structlog.processors.ExceptionRenderer(
-    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-)
-"""Never with local variables: they hold keys and prompts."""
 _ALERTS = "Budgets that reached a share of their limit, once per period."
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 
 class WorkflowMetrics:
@@ -70,7 +56,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.log = structlog.get_logger("gateway")
+        self.log = structlog.get_logger("gateway").bind()  # bound once: a line costs no new logger
         registry = self.registry
         self._requests = Counter(
             "gateway_requests",
@@ -118,6 +104,7 @@ class Telemetry:
             "gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"], registry=registry
         )
         self.workflows = WorkflowMetrics(registry)
+        self._children: dict[tuple[object, tuple[str, ...]], object] = {}
 
     def attempt_failed(self, exchange: Exchange, outcome: Outcome) -> None:
         """Note an attempt that did not work."""
@@ -156,15 +143,15 @@ class Telemetry:
         team, decision = exchange.principal.team_name, exchange.decision
         tier = shown.tier if shown else decision.tier
         model = shown.model if shown else ""
-        self._requests.labels(team, tier, model, status).inc()
+        self._child(self._requests, team, tier, model, status).inc()
         for attempt in attempts:
-            self._cost.labels(team, attempt.tier, attempt.model).inc(attempt.cost_nano / 1e9)
-        self._latency.labels(tier).observe(seconds)
+            self._child(self._cost, team, attempt.tier, attempt.model).inc(attempt.cost_nano / 1e9)
+        self._child(self._latency, tier).observe(seconds)
         for finding in decision.findings:
-            self._triggers.labels(finding.trigger).inc()
+            self._child(self._triggers, finding.trigger).inc()
         savings = receipt.savings_nano
         if savings is not None:
-            self._savings.labels(team).inc(savings / 1e9)
+            self._child(self._savings, team).inc(savings / 1e9)
         self.log.info(
             "request",
             request_id=exchange.id,
@@ -188,59 +175,13 @@ class Telemetry:
             ms=round(seconds * 1000, 1),
         )
 
+    def _child(self, metric: M, *labels: str) -> M:
+        """Return a metric's series, found without the checks and the lock of looking it up by labels."""
+        place = (metric, labels)
+        if place not in self._children:
+            self._children[place] = metric.labels(*labels)
+        return cast("M", self._children[place])
+
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-def redact(text: str) -> str:
-    """Return `text` with whatever looks like a key or bearer token replaced."""
-    return _SECRET.sub(_REDACTED, text)
-
-
-def redacting(renderer: Processor) -> Processor:
-    """Return the renderer with its whole line redacted, tracebacks included."""
-
-    def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        return redact(str(renderer(logger, name, event)))
-
-    return render
-
-
-def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> None:
-    """Send structlog's and the standard library's records to `stream` (standard error) in one format."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([_TRACEBACKS] if settings.format == "json" else []),
-    ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer(serializer=_to_json)
-        if settings.format == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
-    level = getattr(logging, settings.level.upper())
-    structlog.configure(
-        processors=[*shared, redacting(renderer)],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_Forward()], force=True)
-
-
-def _to_json(event: EventDict, **_: object) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
-
-
-class _Forward(logging.Handler):
-    """Carries the standard library's warnings into structlog."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        event: dict[str, object] = {"logger": record.name}
-        if record.exc_info:
-            event["exc_info"] = record.exc_info
-        structlog.get_logger().log(record.levelno, record.getMessage(), **event)

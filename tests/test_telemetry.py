@@ -11,8 +11,9 @@ from exchange_samples import GLM, OPUS, ListBooks, make_account, make_exchange
 
 from gateway.errors import BudgetExceeded
 from gateway.ledger import Attempted
+from gateway.log_lines import configure_logging, redact
 from gateway.settings import LogSettings
-from gateway.telemetry import Telemetry, configure_logging, redact
+from gateway.telemetry import Telemetry
 from policies.pricing import Usage
 from policies.verdicts import Candidate
 

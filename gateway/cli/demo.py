@@ -76,8 +76,8 @@ async def _gateway(folder: Path, vendors: Vendors, port: int) -> AsyncIterator[_
     """Run a gateway on a fresh database with two teams, each with a key."""
     from gateway.config_file import load_configuration
     from gateway.credentials import mint
+    from gateway.log_lines import configure_logging
     from gateway.server import start
-    from gateway.telemetry import configure_logging
     from gateway.wiring import WIRING
 
     admin_key = mint()

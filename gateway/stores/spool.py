@@ -1,9 +1,9 @@
 """The write-ahead journal between the request's path and SQL.
 
 Every process appends to a folder of its own, `<root>/<worker>/`, in numbered segments. One append is
-one line, `<crc32> <json array of rows>`, written by one `write` call to a file opened for appending:
-what was acknowledged is in the page cache and survives the process; what was torn was never
-acknowledged and fails its checksum. A segment is deleted once SQL holds its rows. Openings that
+one line, `<crc32> <json array of rows>`, copied into a file mapped into memory: what was acknowledged
+is in the page cache and survives the process; what was torn was never acknowledged and fails its
+checksum. A segment is deleted once SQL holds its rows. Openings that
 outlive their segment are carried in `carried.log`, replaced as a whole.
 
 A process holds an exclusive lock on its folder's `lock`; a folder whose lock is free belongs to the
@@ -26,6 +26,7 @@ import msgspec
 
 from gateway.errors import StoreUnavailable
 from gateway.stores.base import AnyRow, OpenRow
+from gateway.stores.segment import Segment
 
 SEGMENT_BYTES = 4 << 20
 LIMIT_BYTES = 256 << 20
@@ -84,8 +85,9 @@ def read_batch(folder: Path, at: Position, stop: Position | None = None) -> Batc
         offset = at.offset if number == at.segment else 0
         path = _segment(folder, number)
         size = stop.offset if stop and number == stop.segment else path.stat().st_size
-        if offset < size:
-            return _parse(_read_lines(path, offset, size), Position(number, offset))
+        data = _read_lines(path, offset, size) if offset < size else b""
+        if data:
+            return _parse(data, Position(number, offset))
     return None
 
 
@@ -149,10 +151,8 @@ class Spool:
         self._segment_bytes = min(segment_bytes, limit_bytes // 4)
         self._mutex = threading.Lock()
         self._kept_bytes = 0
-        self._torn = False
-        """A line stands half written at the segment's end; nothing may follow it there."""
         self._synced = self._end = Position(1, 0)
-        self._file = self._open(1)
+        self._segment: Segment | None = self._open(1, 0)
 
     @property
     def end(self) -> Position:
@@ -178,9 +178,13 @@ class Spool:
                     "the ledger cannot take more requests now, try again later",
                     detail=f"the journal holds {self._kept_bytes} bytes that SQL has not taken",
                 )
-            if self._torn or self._end.offset >= self._segment_bytes:
-                self._rotate()
-            self._write(line)
+            if self._segment is None:
+                raise StoreUnavailable("the ledger is closed, try again later")
+            if not self._segment.has_room(len(line)):
+                self._segment = self._rotate(self._segment, len(line))
+            self._segment.append(line)
+            self._kept_bytes += len(line)
+            self._end = Position(self._end.segment, self._segment.end)
 
     def sync(self) -> None:
         """Force to the disk what was appended since the last time; called off the request's path."""
@@ -209,35 +213,19 @@ class Spool:
     def close(self) -> None:
         """Stop writing; later appends raise StoreUnavailable."""
         with self._mutex:
-            os.close(self._file)
-            self._file = -1
+            if self._segment is not None:
+                self._segment.close()
+            self._segment = None
 
-    def _write(self, line: bytes) -> None:
-        written, cause = 0, "the disk took only a part"
-        try:
-            written = os.write(self._file, line)
-        except OSError as error:
-            cause = str(error)
-        self._kept_bytes += written
-        if written != len(line):
-            self._torn = self._torn or written > 0
-            raise StoreUnavailable("the ledger cannot be written, try again later", detail=cause)
-        self._end = Position(self._end.segment, self._end.offset + len(line))
-
-    def _rotate(self) -> None:
+    def _rotate(self, full: Segment, wanted_bytes: int) -> Segment:
         number = self._end.segment + 1
-        file = self._open(number)
-        os.close(self._file)
-        self._file, self._end, self._torn = file, Position(number, 0), False
+        fresh = self._open(number, wanted_bytes)
+        full.close()
+        self._end = Position(number, 0)
+        return fresh
 
-    def _open(self, number: int) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        try:
-            return os.open(_segment(self._folder, number), flags, 0o600)
-        except OSError as error:
-            raise StoreUnavailable(
-                "the ledger cannot be written, try again later", detail=str(error)
-            ) from error
+    def _open(self, number: int, wanted_bytes: int) -> Segment:
+        return Segment(_segment(self._folder, number), max(self._segment_bytes, wanted_bytes))
 
     def _carry(self, still_open: Iterable[OpenRow]) -> None:
         fresh = self._folder / "carried.new"
@@ -253,6 +241,7 @@ def _read_lines(path: Path, offset: int, size: int) -> bytes:
         data = file.read(min(_CHUNK_BYTES, size - offset))
         while not data.endswith(b"\n") and offset + len(data) < size and b"\n" not in data:
             data += file.read(min(_CHUNK_BYTES, size - offset - len(data)))
+    data = data.partition(b"\0")[0]  # nothing was written behind the first zero
     return data[: data.rfind(b"\n") + 1] or data
 
 

@@ -82,6 +82,7 @@ async def test_damage_is_set_aside(tmp_path: Path) -> None:
     claim = claim_new(tmp_path / "books.db.spool", "w_dead")
     spool = Spool(claim.folder)
     spool.append((request(1),))
+    spool.close()
     with next(claim.folder.glob("0*.log")).open("ab") as file:
         file.write(b"garbage\n" + encode_line((request(2),)) + encode_line((request(3),))[:30])
     claim.release(remove=False)
