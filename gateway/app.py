@@ -31,6 +31,7 @@ from gateway.stores.base import StateStore
 from gateway.stores.economy import EconomyMemory
 from gateway.stores.health import HealthMemory
 from gateway.stores.memory import MemoryState
+from gateway.stores.refused import RefusedDecisions
 from gateway.stores.sessions import SessionMemory
 from gateway.stores.sql_books import SqlBooks
 from gateway.stores.upkeep import Retention
@@ -254,6 +255,7 @@ def _pipeline(
             state=state,
             sessions=SessionMemory(),
             health=health,
+            refused=RefusedDecisions(),
             economy=EconomyMemory(),
             dispatcher=dispatcher,
             outcomes=OutcomeWatch(books, clock),

@@ -13,8 +13,8 @@ from gateway.clock import Clock
 from gateway.dispatcher import Delivery
 from gateway.errors import GatewayError, Internal
 from gateway.exchange import Exchange, Fault, TransportFailure
-from gateway.failures import fault_error
-from gateway.headers import decision_headers, receipt_headers, vendor_headers
+from gateway.failures import failed_clause, fault_error
+from gateway.headers import Served, decision_headers, receipt_headers, vendor_headers
 from gateway.ledger import Account, Attempted
 from gateway.pace import limit_headers
 from gateway.stores.base import RequestStatus
@@ -29,23 +29,30 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
     """One answer on its way to the client."""
 
     http: web.Request
-    exchange: Exchange
     account: Account
     delivery: Delivery
     codec: Codec
     close: Close
 
+    @property
+    def exchange(self) -> Exchange:
+        """Return whose answer it is."""
+        return self.account.exchange
+
     def headers(self) -> dict[str, str]:
         """Return what is known before the first byte, and before this attempt is booked."""
         delivery = self.delivery
-        booked = len(self.account.attempts)
-        headers = decision_headers(
-            self.exchange,
+        name = delivery.deployment.id
+        booked = tuple(attempt.deployment for attempt in self.account.attempts)
+        served = Served(
             model=delivery.deployment.model_name,
-            deployment=delivery.deployment.id,
-            attempts=booked if delivery.failed_check else booked + 1,
+            deployment=name,
+            tier=delivery.candidate.tier,
+            tried=booked if delivery.failed_check else (*booked, name),
+            failed=failed_clause((o.deployment, o.kind) for o in delivery.outcomes if o.deployment != name),
             failed_check=delivery.failed_check,
-        ) | vendor_headers(delivery.reply.headers)
+        )
+        headers = decision_headers(self.exchange, served) | vendor_headers(delivery.reply.headers)
         rooms = self.account.admission.rooms
         if rooms:
             anthropic, now = self.exchange.request.dialect == "messages", self.account.clock.now()

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from gateway.clock import Clock
 from gateway.errors import BudgetExceeded, DeploymentLimited, GatewayError, Unsupported
 from gateway.exchange import Call, Exchange, Fault, Reply, Target, TransportFailure, Upstream
-from gateway.failures import give_up_error
+from gateway.failures import explained_budget, give_up_error
 from gateway.fleet import Endpoint
 from gateway.ledger import Account, Attempted
 from gateway.wire import Bridges
@@ -45,6 +45,8 @@ class Delivery(msgspec.Struct, kw_only=True):
     stream: AsyncIterator[bytes] | None = None
     head: bytes = b""
     """What the relay returned while peeking."""
+    outcomes: tuple[Outcome, ...] = ()
+    """How every attempt ended, this one's included."""
     failed_check: str = ""
     """The answer check it failed; such an answer is booked already, and shown only if premium fails too."""
 
@@ -120,8 +122,10 @@ class Dispatcher:
                         await self._sleep(delay_s)
                     delivery = await self._attempt(run, candidate)
                 case Deliver() if delivery is not None:
+                    delivery.outcomes = tuple(run.outcomes)
                     return delivery
                 case GiveUp() if run.withheld is not None:
+                    run.withheld.outcomes = tuple(run.outcomes)
                     return run.withheld
                 case GiveUp() | Deliver():
                     raise run.error or give_up_error(run.outcomes, fleet)
@@ -133,8 +137,11 @@ class Dispatcher:
             sendable = self._prepare(run.exchange, candidate)
             await run.account.cover(candidate)
         except (BudgetExceeded, DeploymentLimited, Unsupported) as error:
+            if isinstance(error, BudgetExceeded):
+                deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
+                error = explained_budget(error, run.exchange, deployment)
             run.error = run.error or error  # the first candidate is the one the caller would have got
-            self._outcome(run, candidate, _refusal(error))
+            self._note(run, candidate, _refusal(error))
             return None
         delivery: Delivery | None = None
         try:
@@ -221,6 +228,12 @@ class Dispatcher:
         )
 
     def _outcome(self, run: _Run, candidate: Candidate, fault: Fault) -> None:
+        """Note how an attempt ended, and tell whoever watches of one that failed."""
+        outcome = self._note(run, candidate, fault)
+        if outcome.kind != "ok":
+            self._observe(run.exchange, outcome)
+
+    def _note(self, run: _Run, candidate: Candidate, fault: Fault) -> Outcome:
         outcome = Outcome(
             deployment=candidate.deployment,
             kind=fault.kind,
@@ -231,9 +244,7 @@ class Dispatcher:
             elapsed_s=self._elapsed(run.exchange),
         )
         run.outcomes.append(outcome)
-        ours = fault.kind == "rate_limited" and fault.status is None  # our limit says nothing of its health
-        if outcome.kind != "ok" and not ours:
-            self._observe(run.exchange, outcome)
+        return outcome
 
     def _elapsed(self, exchange: Exchange) -> float:
         return self._clock.monotonic() - exchange.started_monotonic_s

@@ -183,6 +183,13 @@ class BudgetExceeded(LimitExceeded):
     type = "budget_exceeded"
     code = "budget_exceeded"
 
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, resets_at_s: float | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.resets_at_s = resets_at_s
+        """Unix time at which the budget's next period begins."""
+
 
 class UpstreamError(GatewayError):
     """Every allowed attempt at a vendor failed."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.errors import (
     AllAttemptsFailed,
+    BudgetExceeded,
     ContextTooLong,
     GatewayError,
     Internal,
@@ -18,8 +19,8 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.exchange import Fault
-from policies.policy import Fleet
+from gateway.exchange import Exchange, Fault
+from policies.policy import Deployment, Fleet
 from policies.verdicts import Denial, Outcome, OutcomeKind
 
 ERRORS: Mapping[OutcomeKind, type[GatewayError]] = {
@@ -47,7 +48,15 @@ WORDS: Mapping[OutcomeKind, str] = {
     "cut_off": "broke off its answer",
     "auth_failed": "did not accept the gateway's credentials",
     "account_empty": "reports that the gateway's account is empty",
+    "bad_request": "rejected the request",
+    "context_overflow": "has too small a context window",
+    "refused": "refused to answer",
+    "unsupported": "cannot do what is asked",
+    "budget": "costs more than the budget has left",
+    "check_failed": "failed an answer check",
 }
+_LONGEST_WAIT_S = 86_400.0
+"""A client told to wait for weeks would be taken for dead, and a budget may be raised any day."""
 _RETRY_LATER_S = 5.0
 """What a client is told to wait where no vendor said how long."""
 _TOLD: frozenset[OutcomeKind] = frozenset({"bad_request", "context_overflow", "refused", "unsupported"})
@@ -86,9 +95,26 @@ def denial_error(denial: Denial) -> GatewayError:
         return Unsupported(denial.reason, param="model")
     if denial.code == "policy_denied":
         return PolicyDenied(denial.reason)
+    wait_s = denial.retry_after_s or _RETRY_LATER_S
     if denial.code == "rate_limited":
-        return UpstreamRateLimited(denial.reason, retry_after_s=_RETRY_LATER_S)
-    return UpstreamUnavailable(denial.reason, retry_after_s=_RETRY_LATER_S)
+        return UpstreamRateLimited(denial.reason, retry_after_s=wait_s)
+    return UpstreamUnavailable(denial.reason, retry_after_s=wait_s)
+
+
+def failed_clause(failed: Iterable[tuple[str, OutcomeKind]]) -> str:
+    """Return in words how deployments failed, each way told once."""
+    return "; ".join(dict.fromkeys(f"{name} {WORDS.get(kind, 'failed')}" for name, kind in failed))
+
+
+def explained_budget(error: BudgetExceeded, exchange: Exchange, deployment: Deployment) -> BudgetExceeded:
+    """Return a budget's refusal with when to return, and why so much was asked of it."""
+    wait_s = None
+    if error.resets_at_s is not None:
+        wait_s = min(max(1.0, error.resets_at_s - exchange.started_s), _LONGEST_WAIT_S)
+    unbounded = exchange.request.max_output_tokens is None
+    longest = deployment.card.max_output_tokens
+    hint = f"; no max_tokens was sent, so an answer of {longest} tokens was reserved" if unbounded else ""
+    return BudgetExceeded(error.message + hint, retry_after_s=wait_s, resets_at_s=error.resets_at_s)
 
 
 def _told(outcome: Outcome) -> GatewayError:

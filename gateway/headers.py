@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
 
 from gateway.exchange import Exchange
+from gateway.failures import failed_clause
 from gateway.ledger import Account, Receipt
 from policies.engine import ascii_clause
+from policies.facts import Tier
 from policies.pricing import usd
 
 _PASSED_ON = ("x-ratelimit-", "anthropic-ratelimit-", "request-id", "x-request-id", "retry-after")
 
 
-def decision_headers(
-    exchange: Exchange, *, model: str, deployment: str, attempts: int, failed_check: str = ""
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Who answered in the end, or was the last to fail."""
+
+    model: str
+    deployment: str
+    tier: Tier
+    tried: tuple[str, ...]
+    """The deployment of every attempt, oldest first, this one's included."""
+    failed: str = ""
+    """How others failed before, in words."""
+    failed_check: str = ""
+
+    def clause(self, reason: str) -> str:
+        """Return why it was this one: what failed before it, then why the decision was as it was."""
+        return f"{self.failed}, so {self.deployment} serves; {reason}" if self.failed else reason
+
+
+def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
     """Return the headers known before the first byte; LiteLLM's names where ours mean the same."""
+    tries, deployments = len(served.tried), len(set(served.tried))
     headers = early_headers(exchange) | {
-        "x-gateway-model": ascii_clause(model),
-        "x-gateway-tier": exchange.decision.tier,
-        "x-gateway-attempts": str(attempts),
-        "x-litellm-model-id": ascii_clause(deployment),
-        "x-litellm-model-group": ascii_clause(model),
-        "x-litellm-attempted-fallbacks": str(max(0, attempts - 1)),
+        "x-gateway-model": ascii_clause(served.model),
+        "x-gateway-tier": served.tier,
+        "x-gateway-reason": ascii_clause(served.clause(exchange.decision.reason)),
+        "x-gateway-attempts": str(tries),
+        "x-litellm-model-id": ascii_clause(served.deployment),
+        "x-litellm-model-group": ascii_clause(served.model),
+        "x-litellm-attempted-retries": str(tries - deployments),
+        "x-litellm-attempted-fallbacks": str(max(0, deployments - 1)),
     }
-    if failed_check:
-        headers["x-gateway-check-failed"] = failed_check
+    if served.failed_check:
+        headers["x-gateway-check-failed"] = served.failed_check
     return headers
 
 
@@ -47,14 +71,21 @@ def early_headers(exchange: Exchange) -> dict[str, str]:
 
 
 def failure_headers(account: Account, receipt: Receipt) -> dict[str, str]:
-    """Return the headers of an error that came after attempts were made."""
-    last = account.attempts[-1] if account.attempts else None
-    return decision_headers(
-        account.exchange,
-        model=last.model if last else "",
-        deployment=last.deployment if last else "",
-        attempts=len(account.attempts),
-    ) | receipt_headers(receipt)
+    """Return the headers of an error that came after attempts were made: what was really tried."""
+    attempts = account.attempts
+    if not attempts:
+        return early_headers(account.exchange) | receipt_headers(receipt)
+    last = attempts[-1]
+    ended = [(attempt.deployment, attempt.outcome) for attempt in attempts]
+    served = Served(
+        model=last.model,
+        deployment=last.deployment,
+        tier=msgspec.convert(last.tier, Tier),
+        tried=tuple(a.deployment for a in attempts),
+    )
+    reason = f"{failed_clause(ended)}; {account.exchange.decision.reason}"
+    told = {"x-gateway-reason": ascii_clause(reason)}
+    return decision_headers(account.exchange, served) | told | receipt_headers(receipt)
 
 
 def receipt_headers(receipt: Receipt) -> dict[str, str]:

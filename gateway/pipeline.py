@@ -31,6 +31,7 @@ from gateway.scope import DECIDED, SCOPE, RequestScope
 from gateway.stores.base import AnyRow, AttemptRow, RequestStatus, StateStore
 from gateway.stores.economy import EconomyMemory
 from gateway.stores.health import HealthMemory
+from gateway.stores.refused import RefusedDecisions
 from gateway.stores.sessions import SessionMemory
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
@@ -73,6 +74,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     economy: EconomyMemory
     dispatcher: Dispatcher
     outcomes: OutcomeWatch
+    refused: RefusedDecisions
     telemetry: Telemetry
     clock: Clock
     store_prompts: bool
@@ -87,6 +89,7 @@ class Pipeline:
         self._parts = parts
         self.approvals: AskApproval | None = None
         self._in_flight = 0
+        self.refused = parts.refused
 
     async def serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
         """Decide, forward and book one request; raise GatewayError for what cannot be served."""
@@ -106,6 +109,8 @@ class Pipeline:
         request = codec.parse_request(await read_body(http))
         exchange = self.decide(request, http.headers, caller, codec, http[SCOPE])
         if exchange.decision.denial is not None:
+            parts.refused.keep(decision_log.record(exchange, store_prompts=parts.store_prompts))
+            http[DECIDED] = early_headers(exchange)
             raise denial_error(exchange.decision.denial)
         if exchange.decision.approval is not None:
             exchange = await self._unapproved(http, exchange, caller)
@@ -213,6 +218,7 @@ class Pipeline:
             ),
             budgets=_budget_views(caller, facts, parts.state, scope.started_s),
             health=parts.health.view(scope.started_monotonic_s),
+            rests_s=parts.health.rests(scope.started_monotonic_s),
             session=parts.sessions.recall(principal.team_id, facts.session),
             economy_threshold=parts.economy.threshold(principal.team_id, policy.economy.target_share),
         )
@@ -272,7 +278,6 @@ class Pipeline:
     ) -> Delivering:
         return Delivering(
             http=http,
-            exchange=replace_tier(account.exchange, delivery.candidate.tier),
             account=account,
             delivery=delivery,
             codec=codec,
@@ -285,7 +290,10 @@ class Pipeline:
         rooms = error.rooms if isinstance(error, RateLimited) else account.admission.rooms
         anthropic = account.exchange.request.dialect == "messages"
         paced = limit_headers(rooms, anthropic=anthropic, now=self._parts.clock.now(), refused=refused)
-        return paced if account.receipt is None else paced | failure_headers(account, account.receipt)
+        if account.receipt is None:
+            self._parts.refused.keep(account.decision)
+            return paced | early_headers(account.exchange)
+        return paced | failure_headers(account, account.receipt)
 
     async def _close(self, account: Account, status: RequestStatus, http_status: int) -> None:
         """Close the account once and tell of it; a request that promised nothing leaves no row."""
@@ -310,12 +318,6 @@ def _budget_views(caller: Caller, facts: Features, state: StateStore, now: float
 def delivered_outcome(attempt: AttemptRow) -> Outcome:
     """Return what a delivered attempt says of its deployment's health."""
     return Outcome(deployment=attempt.deployment, kind=attempt.outcome)
-
-
-def replace_tier(exchange: Exchange, tier: Tier) -> Exchange:
-    """Return the exchange with the tier that really served, after a fallback across tiers."""
-    decision = exchange.decision
-    return exchange if decision.tier == tier else replace(exchange, decision=replace(decision, tier=tier))
 
 
 def _check_allowed(principal: Principal, policy: Policy, pinned: tuple[str, ...], asked: str) -> None:

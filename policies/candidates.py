@@ -140,7 +140,8 @@ def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) ->
         reason = f"{needed} tokens exceed the context window of {name} ({card.context_window})"
         return Denial(code="context_length_exceeded", reason=reason)
     if snapshot.health.get(deployment.id) == "limited":
-        return Denial(code="rate_limited", reason=f"{name} is limiting our requests")
+        wait_s = snapshot.rests_s.get(deployment.id)
+        return Denial(code="rate_limited", reason=f"{name} is limiting our requests", retry_after_s=wait_s)
     return None
 
 
@@ -160,7 +161,9 @@ def _denial(obstacles: Sequence[Denial]) -> Denial:
     if not obstacles:
         return Denial(code="no_deployment", reason="no deployment is configured for this tier")
     reasons = "; ".join(dict.fromkeys(obstacle.reason for obstacle in obstacles))
-    return Denial(code=min((o.code for o in obstacles), key=_TELLING.index), reason=reasons)
+    code = min((o.code for o in obstacles), key=_TELLING.index)
+    waits = [o.retry_after_s for o in obstacles if o.retry_after_s is not None]
+    return Denial(code=code, reason=reasons, retry_after_s=min(waits, default=None))
 
 
 def _worst_case(features: Features, deployment: Deployment, price: Price) -> int:

@@ -142,6 +142,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rights: Rights = Rights()
     health: Mapping[str, HealthState] = msgspec.field(default_factory=dict)
     """By deployment id; absent means closed (healthy)."""
+    rests_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Seconds until a deployment that is open or limited may be asked again."""
     budgets: tuple[BudgetView, ...] = ()
     session: Session | None = None
     economy_threshold: float | None = None

@@ -104,6 +104,8 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
 
     code: DenialCode
     reason: str
+    retry_after_s: float | None = None
+    """How long what stands in the way is known to last."""
 
 
 class ApprovalNeed(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from exchange_samples import GLM, ListBooks, make_account, make_exchange
+from exchange_samples import GLM, OPUS, ListBooks, make_account, make_exchange
 
-from gateway.headers import decision_headers, failure_headers, receipt_headers, vendor_headers
+from gateway.headers import Served, decision_headers, failure_headers, receipt_headers, vendor_headers
 from gateway.ledger import Attempted, Receipt
 from policies.pricing import Usage
 from policies.verdicts import Candidate
@@ -10,10 +10,14 @@ from policies.verdicts import Candidate
 
 def test_decision() -> None:
     """The decision is told under our names and LiteLLM's, in ASCII."""
-    told = decision_headers(make_exchange(), model="glm-é\n", deployment=GLM, attempts=3)
+    served = Served(
+        model="glm-é\n", deployment=GLM, tier="base", tried=(OPUS, OPUS, GLM), failed="opus is down"
+    )
+    told = decision_headers(make_exchange(), served)
     assert told["x-gateway-model"] == "glm-??"
     assert told["x-gateway-tier"] == "base"
-    assert told["x-litellm-attempted-fallbacks"] == "2"
+    assert (told["x-litellm-attempted-retries"], told["x-litellm-attempted-fallbacks"]) == ("1", "1")
+    assert told["x-gateway-reason"].startswith(f"opus is down, so {GLM} serves; ")
     assert all(value.isascii() and value.isprintable() for value in told.values())
 
 
@@ -70,3 +74,4 @@ async def test_failure() -> None:
     told = failure_headers(account, await account.close("failed", 502))
     assert (told["x-gateway-model"], told["x-gateway-attempts"]) == (GLM, "1")
     assert told["x-gateway-cost-usd"] == "0.000600000"
+    assert told["x-gateway-reason"].startswith(f"{GLM} sent an answer that could not be understood; ")

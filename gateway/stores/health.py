@@ -39,6 +39,11 @@ class HealthMemory:
         states = {name: self._state(name, now_s) for name in list(self._breakers)}
         return {name: state for name, state in states.items() if state != "closed"}
 
+    def rests(self, now_s: float) -> dict[str, float]:
+        """Return the seconds until each deployment that is open or limited may be asked again."""
+        resting = {n: b for n, b in self._breakers.items() if b.state in {"open", "limited"}}
+        return {name: max(0.0, b.since_s + b.rest_s - now_s) for name, b in resting.items()}
+
     def _state(self, name: str, now_s: float) -> HealthState:
         breaker = self._breakers[name] = tick(self._breakers[name], now_s=now_s)
         if breaker == Breaker():

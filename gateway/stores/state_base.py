@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -134,8 +136,17 @@ def exceeded(budget: BudgetWindow, left_nano: int, amount_nano: int) -> BudgetEx
         f"the {split_scope(budget.scope).kind}'s budget of ${usd(budget.limit_nano):f} per {budget.period} "
         f"has ${usd(max(0, left_nano)):f} left, "
         f"and this request may cost up to ${usd(amount_nano):f}; "
-        f"lower max_tokens or wait for the next period"
+        f"lower max_tokens or wait for the next period",
+        resets_at_s=_period_end_s(budget),
     )
+
+
+def _period_end_s(budget: BudgetWindow) -> float:
+    """Return when the next period begins, within the hour by which a zone may change its offset."""
+    began = datetime.fromtimestamp(budget.since_ms / 1000, UTC)
+    first = began + timedelta(hours=18)  # no zone is further from UTC, so this day is in the zone's month
+    days = {"1d": 1, "1w": 7, "1mo": monthrange(first.year, first.month)[1]}[budget.period]
+    return (began + timedelta(days=days)).timestamp()
 
 
 class Scope(NamedTuple):

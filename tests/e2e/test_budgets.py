@@ -124,6 +124,24 @@ async def test_retry_after_is_honoured(launch: Launch) -> None:
     assert time.monotonic() - began >= 1
 
 
+async def test_refusal_explains_itself(gateway: Running) -> None:
+    """A budget's refusal says when to return, what was reserved and why; no vendor is blamed for it."""
+    key = await gateway.key(budget_usd="0.0001")
+    status, headers, told = await gateway.post(key, body("claude-opus-4-1"))
+    assert status == 429
+    assert 0 < int(headers["retry-after"]) <= 86_400
+    assert "no max_tokens was sent, so an answer of 32000 tokens was reserved" in told.decode()
+    assert (
+        "no max_tokens" not in (await gateway.post(key, body("claude-opus-4-1", max_tokens=900)))[2].decode()
+    )
+    got, _, record = await gateway.get(key, f"/v1/decisions/{headers['x-gateway-decision-id']}")
+    assert (got, json.loads(record)["record"]["id"]) == (200, headers["x-gateway-decision-id"])
+    other = await gateway.key("blue")
+    assert (await gateway.get(other, f"/v1/decisions/{headers['x-gateway-decision-id']}"))[0] == 404
+    assert b"gateway_attempt_failures_total{" not in gateway.wiring.telemetry.exposition()
+    assert await gateway.rows() == []
+
+
 async def test_budget_survives_a_restart(gateway: Running) -> None:
     """What was spent before counts after a restart."""
     key = await gateway.key(budget_usd="0.01")

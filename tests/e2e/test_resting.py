@@ -39,7 +39,9 @@ async def test_pinned_and_limited_is_told_when_to_return(gateway: Running, key: 
     status, headers, _ = await gateway.post(key, pinned)
 
     assert (status, asked(gateway)) == (429, [])
-    assert int(headers["retry-after"]) > 0
+    assert 30 < int(headers["retry-after"]) <= 34
+    _, _, record = await gateway.get(key, f"/v1/decisions/{headers['x-gateway-decision-id']}")
+    assert b"glm-4.5 is limiting our requests" in record
 
 
 async def test_failing_vendor_is_rested(gateway: Running, key: str) -> None:

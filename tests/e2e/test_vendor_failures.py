@@ -81,7 +81,27 @@ async def test_base_falls_back_to_premium(gateway: Running, key: str) -> None:
     (row,) = await gateway.rows()
     assert (status, headers["x-gateway-tier"], headers["x-gateway-attempts"]) == (200, "premium", "2")
     assert headers["x-litellm-attempted-fallbacks"] == "1"
+    assert headers["x-gateway-reason"].startswith(
+        "glm-4.5 had an internal error, so claude-opus-4-1 serves; "
+    )
     assert (row["tier"], row["model"], row["attempts"]) == ("premium", "claude-opus-4-1", 2)
+
+
+async def test_headers_agree_when_all_fail(gateway: Running, key: str) -> None:
+    """The error names the deployment and tier that were tried last, and how each failed."""
+    gateway.vendors.script(GLM, Scenario(status=503))
+    gateway.vendors.script(OPUS, Scenario(garbage=True))
+    status, headers, _ = await gateway.post(key, body("auto"))
+    assert (status, headers["x-gateway-tier"], headers["x-gateway-model"]) == (
+        502,
+        "premium",
+        "claude-opus-4-1",
+    )
+    assert headers["x-gateway-reason"].startswith(
+        "glm-4.5 had an internal error; claude-opus-4-1 sent an answer that"
+    )
+    (row,) = await gateway.rows()
+    assert (row["tier"], row["model"]) == ("premium", "claude-opus-4-1")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"hang": True}, {"garbage": True}])
