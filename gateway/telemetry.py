@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar, cast
 
 import structlog
@@ -58,15 +59,13 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.log = structlog.get_logger("gateway").bind()  # bound once: a line costs no new logger
         registry = self.registry
-        self._requests = Counter(
+        counter = partial(Counter, registry=registry)
+        self._requests = counter(
             "gateway_requests",
             "Requests by team, tier, model that served and status.",
             ["team", "tier", "model", "status"],
-            registry=registry,
         )
-        self._cost = Counter(
-            "gateway_cost_usd", "USD spent, all attempts.", ["team", "tier", "model"], registry=registry
-        )
+        self._cost = counter("gateway_cost_usd", "USD spent, all attempts.", ["team", "tier", "model"])
         self._savings = Gauge(
             "gateway_savings_usd",
             "USD saved against the declared baseline since start, signed.",
@@ -80,29 +79,20 @@ class Telemetry:
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self._failures = Counter(
-            "gateway_attempt_failures",
-            "Failed attempts by deployment and kind.",
-            ["deployment", "kind"],
-            registry=registry,
+        self._failures = counter(
+            "gateway_attempt_failures", "Failed attempts by deployment and kind.", ["deployment", "kind"]
         )
-        self._checks = Counter(
+        self._checks = counter(
             "gateway_answer_check_failures",
             "Base answers withheld because they failed a check, by check and deployment.",
             ["check", "deployment"],
-            registry=registry,
         )
-        self._refusals = Counter(
-            "gateway_refusals",
-            "Requests answered with an error, by its code.",
-            ["code"],
-            registry=registry,
+        self._refusals = counter(
+            "gateway_refusals", "Requests answered with an error, by its code.", ["code"]
         )
         alert_labels = ["scope", "period", "threshold"]
-        self._alerts = Counter("gateway_budget_alerts", _ALERTS, alert_labels, registry=registry)
-        self._triggers = Counter(
-            "gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"], registry=registry
-        )
+        self._alerts = counter("gateway_budget_alerts", _ALERTS, alert_labels)
+        self._triggers = counter("gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"])
         self.workflows = WorkflowMetrics(registry)
         self._children: dict[tuple[object, tuple[str, ...]], object] = {}
 
