@@ -26,6 +26,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "prices": ("gateway.cli.prices", "List and check prices, price a period again."),
     "teams": ("gateway.cli.teams", "Create and list teams."),
     "keys": ("gateway.cli.keys", "Create, list and revoke keys."),
+    "workflows": (
+        "gateway.cli.workflows",
+        "List, show, cancel, approve and deny escalation workflows.",
+    ),
     "policy": ("gateway.cli.policy", "Test, lint and try packs; see what outcomes speak for changing."),
 }
 """By name: the module whose `command` it is, and its line of help."""

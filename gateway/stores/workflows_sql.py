@@ -44,8 +44,8 @@ class SqlWorkflows:
         def work(connection: Connection) -> WorkflowRow:
             kind = sqlite if connection.dialect.name == "sqlite" else postgresql
             values = msgspec.structs.asdict(row) | {"task": row.task.replace("\0", "")}
-            made = connection.execute(kind.insert(workflows).values(values).on_conflict_do_nothing())
-            if made.rowcount:
+            new = kind.insert(workflows).values(values).on_conflict_do_nothing().returning(workflows.c.id)
+            if connection.scalar(new) is not None:  # PostgreSQL's driver counts no rows here
                 _append(connection, row.id, first, at_ms)
                 return row
             same_key = (workflows.c.team_id == row.team_id, workflows.c.idempotency == row.idempotency)
@@ -176,8 +176,8 @@ class SqlWorkflows:
 
         def work(connection: Connection) -> bool:
             kind = sqlite if connection.dialect.name == "sqlite" else postgresql
-            first = kind.insert(workflow_workers).values(id=role, seen_ms=at_ms).on_conflict_do_nothing()
-            if connection.execute(first).rowcount:
+            new = kind.insert(workflow_workers).values(id=role, seen_ms=at_ms).on_conflict_do_nothing()
+            if connection.scalar(new.returning(workflow_workers.c.id)) is not None:
                 return True
             due = (workflow_workers.c.id == role, workflow_workers.c.seen_ms <= at_ms - lease_ms)
             return bool(

@@ -63,10 +63,18 @@ class Caretaker:
                 return await self._erase(now_ms)
             await self.durable.start()
         await self.store.beat(self.worker, now_ms)
+        await self._withdraw_cancelled()
         lease_ms = int(self.settings.lease_seconds * 1000)
         if await self.store.take_turn(_SWEEPER, now_ms, lease_ms // 4):
             await self._sweep(now_ms, lease_ms)
         return await self._erase(now_ms)
+
+    async def _withdraw_cancelled(self) -> None:
+        """End what runs here of workflows that were cancelled by another machine or by command."""
+        for workflow_id in self.runner.under_way:
+            row = await self.store.find(workflow_id)
+            if row is not None and row.state == "cancelled":
+                await self.runner.withdraw(workflow_id)
 
     async def _sweep(self, now_ms: int, lease_ms: int) -> None:
         """Resume what no living worker runs, and queue what died between being written and being queued."""

@@ -111,8 +111,13 @@ class Runner:
             await asyncio.wait(tasks)
 
     @property
+    def under_way(self) -> tuple[str, ...]:
+        """Return the workflows that have a step under way here."""
+        return tuple(self._under_way)
+
+    @property
     def running(self) -> int:
-        """How many workflows have a step under way here."""
+        """How many they are."""
         return len(self._under_way)
 
     async def _await(self, row: WorkflowRow, step: StepName, task: asyncio.Task[Result]) -> Said:

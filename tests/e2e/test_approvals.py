@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from running_gateway import CRITICAL, GLM, MASTER_KEY, OPUS, ROUTINE, Launch, Running
+from running_gateway import CRITICAL, GLM, MASTER_KEY, OPUS, ROOT, ROUTINE, Launch, Running
 from test_workflows import delete, kinds, look, step, submit
 
+from gateway.upstreams.scripted import Scenario
 from gateway.workflows.webhooks import verify
 
 Status = dict[str, object]
@@ -157,6 +159,36 @@ async def test_bad_packs(guarded: Guarded, approval: str, words: str) -> None:
     with pytest.raises(Exception, match=words) as caught:
         await guarded(approval)
     assert "guarded.yaml:2" in str(caught.value)
+
+
+async def command(folder: Path, *arguments: str) -> str:
+    """Run a command of `gateway workflows` beside the gateway; return what it prints."""
+    config = str(folder / "config.yaml")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "workflows", *arguments, "--config", config,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    return out.decode() if process.returncode == 0 else err.decode()
+
+
+async def test_commands(guarded: Guarded) -> None:
+    """The command line lists, shows, approves and cancels; the running gateway acts on it."""
+    gateway = await guarded("{triggers: [critical_security]}")
+    gateway.vendors.script(OPUS, Scenario(hang=True))
+    key = await gateway.key()
+    found = await waiting(gateway, key, {"description": CRITICAL})
+    workflow_id = str(found["id"])
+    listed = json.loads(await command(gateway.folder, "list", "--json", "--state", "waiting_approval"))
+    assert [line["id"] for line in listed] == [workflow_id]
+    assert "approved" in await command(gateway.folder, "approve", workflow_id, "--reason", "fine")
+    await gateway.vendors.wait_calls(1)
+    assert "cancelled" in await command(gateway.folder, "cancel", workflow_id)
+    await gateway.vendors.wait_disconnect(5.0)
+    assert "that cannot be done" in await command(gateway.folder, "deny", workflow_id, "--reason", "late")
+    shown = await command(gateway.folder, "show", workflow_id)
+    assert all(words in shown for words in ("approval_requested", "by cli", "fine", "call_opened"))
+    assert [row["status"] for row in await gateway.closed(1)] == ["cancelled"]
 
 
 class Receiver:
