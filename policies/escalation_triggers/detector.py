@@ -1,6 +1,6 @@
 """The learnt detector: one pass over an ask gives each trigger's probability and premium's gain.
 
-A linear model over words, word pairs and title words, kept as integers: each known feature maps to one wide
+A linear model over words, marks and title words, kept as integers: each known feature maps to one wide
 integer that packs a 32-bit lane per output, so scoring is a sum of dictionary look-ups and one unpacking.
 Training (`python -m tools.train`) imports `features` and `measures` from here, so the two sides cannot drift.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 from types import MappingProxyType
 from typing import Final
@@ -32,7 +34,7 @@ from policies.escalation_triggers.detector_file import (
     pack,
     unpack,
 )
-from policies.escalation_triggers.detector_text import first_places, scan, tokens
+from policies.escalation_triggers.detector_text import Scan, as_bytes, first_place, reading, scan, word_of
 
 __all__ = [
     "EVIDENCE",
@@ -50,8 +52,10 @@ __all__ = [
     "features",
     "measures",
     "pack",
-    "tokens",
 ]
+
+_REMEMBERED: Final = 4
+"""Texts whose features are kept: explaining a score needs them again."""
 
 _UNLIKELY: Final = 1e-3
 """Kinds with a smaller share cannot move the blended gain."""
@@ -78,14 +82,20 @@ class Scores:
     known_fraction: float
 
 
-def features(text: str) -> set[str]:
+def features(text: str) -> AbstractSet[bytes]:
     """Return the distinct features of the part of `text` that is read."""
-    return detector_text.features(scan(text))
+    return _scanned(text)[1]
 
 
 def measures(text: str) -> tuple[float, ...]:
     """Return the shape of the part of `text` that is read, as numbers."""
-    return detector_text.measures(scan(text))
+    return detector_text.measures(_scanned(text)[0])
+
+
+@lru_cache(_REMEMBERED)
+def _scanned(text: str) -> tuple[Scan, AbstractSet[bytes]]:
+    scanned = scan(text)
+    return scanned, detector_text.features(scanned)
 
 
 class Detector:
@@ -96,7 +106,7 @@ class Detector:
     revision: str
     """A hash of the whole file: the same revision gives the same scores."""
 
-    def __init__(self, head: Head, weights: Mapping[str, int], revision: str) -> None:
+    def __init__(self, head: Head, weights: Mapping[bytes, int], revision: str) -> None:
         self._head = head
         self._weights = weights
         self._readings = [(lane.bias, lane.slope * lane.scale) for lane in head.lanes]
@@ -114,9 +124,8 @@ class Detector:
 
     def score(self, text: str) -> Scores:
         """Return all probabilities and the gain for `text`; reads a bounded part of any text."""
-        scanned = scan(text)
-        found = detector_text.features(scanned)
-        rows = self._rows(found)
+        scanned, found = _scanned(text)
+        rows = [row for row in map(self._weights.get, found) if row]
         lanes = self._read(rows)
         chances = map(_sigmoid, lanes[: len(LABELS)])
         return Scores(
@@ -134,16 +143,13 @@ class Detector:
         if label not in LABELS:
             raise KeyError(f"unknown label `{label}`: use one of {', '.join(LABELS)}")
         lane = LABELS.index(label)
-        step = self._readings[lane][1] * _norm(lane_sums(self._rows(features(text)))[-1])
-        weighed: dict[tuple[int, int], float] = {}
-        for span, feature in first_places(text):
-            row = self._weights.get(feature)
-            if row:
-                weighed[span] = weighed.get(span, 0.0) + step * (lane_of(row, lane) - ZERO)
-        return _strongest(weighed, most)
-
-    def _rows(self, found: set[str]) -> list[int]:
-        return [row for row in map(self._weights.get, found) if row]
+        known = {name: row for name in features(text) if (row := self._weights.get(name))}
+        step = self._readings[lane][1] * _norm(lane_sums(list(known.values()))[-1])
+        weighed: dict[bytes, int] = {}
+        for name, row in known.items():
+            if word := word_of(name):
+                weighed[word] = weighed.get(word, 0) + lane_of(row, lane) - ZERO
+        return _placed(text, sorted(weighed.items(), key=_strength), step, most)
 
     def _read(self, rows: Sequence[int]) -> list[float]:
         """Return the calibrated log-odds (or gain) of every lane."""
@@ -168,13 +174,22 @@ class Detector:
         return _squash(blend)
 
 
-def _strongest(weighed: Mapping[tuple[int, int], float], most: int) -> tuple[Contribution, ...]:
+def _strength(weighed: tuple[bytes, int]) -> tuple[int, bytes]:
+    return -abs(weighed[1]), weighed[0]
+
+
+def _placed(
+    text: str, weighed: Sequence[tuple[bytes, int]], step: float, most: int
+) -> tuple[Contribution, ...]:
+    """Return the first `most` words that move a score, with where each first stands."""
+    raw, ranges = as_bytes(text), reading(text)
     chosen: list[Contribution] = []
-    for (start, end), weight in sorted(weighed.items(), key=lambda item: (-abs(item[1]), item[0])):
-        if len(chosen) >= most:
+    for word, weight in weighed:
+        if len(chosen) >= most or not weight:
             break
-        if weight and all(end <= other.start or start >= other.end for other in chosen):
-            chosen.append(Contribution(start=start, end=end, weight=weight))
+        place = first_place(raw, word, ranges)
+        if place is not None:
+            chosen.append(Contribution(start=place[0], end=place[1], weight=step * weight))
     return tuple(chosen)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from policies.escalation_triggers.detector_text import MEASURES
+
 LABELS: Final[tuple[str, ...]] = (
     "security",
     "performance",
@@ -45,7 +47,7 @@ NORM_STEPS: Final = 2
 ZERO: Final = 128
 """A stored weight of 128 means 0, so that lanes never borrow from each other."""
 
-_MAGIC: Final = b"detector 1\n"
+_MAGIC: Final = b"detector 2\n"
 _DIGEST_BYTES: Final = 32
 _LANE_BYTES: Final = 4
 _MAX_BODY_BYTES: Final = 1 << 26
@@ -85,12 +87,13 @@ def pack(head: Head, vocabulary: Sequence[str], weights: bytes) -> bytes:
 
     Args:
         head: what the lanes mean.
-        vocabulary: one feature per row of `weights`, free of tabs and newlines.
+        vocabulary: one ASCII feature per row of `weights`, free of tabs and newlines.
         weights: rows of one byte per lane plus one for the norm; 128 is zero, the norm is plain.
     """
     meta = json.dumps(
         {
             "names": LANES,
+            "measures": MEASURES,
             "rows": len(vocabulary),
             "lanes": [(lane.scale, lane.bias, lane.slope) for lane in head.lanes],
             "experts": [(expert.mean, expert.measures, expert.evidence) for expert in head.experts],
@@ -102,7 +105,7 @@ def pack(head: Head, vocabulary: Sequence[str], weights: bytes) -> bytes:
     return _MAGIC + hashlib.sha256(body).digest() + body
 
 
-def unpack(blob: bytes) -> tuple[Head, dict[str, int]]:
+def unpack(blob: bytes) -> tuple[Head, dict[bytes, int]]:
     """Return the head and one packed integer per feature.
 
     Raises:
@@ -111,7 +114,7 @@ def unpack(blob: bytes) -> tuple[Head, dict[str, int]]:
     try:
         meta, names, rows = _checked_body(blob).split(b"\n", 2)
         head, count = _parse_head(meta)
-        return head, _unpack_rows(names.decode().split("\t"), rows, count)
+        return head, _unpack_rows(names.split(b"\t"), rows, count)
     except (KeyError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"detector weights are malformed ({error!r}): rebuild them") from error
 
@@ -128,7 +131,7 @@ def lane_of(row: int, lane: int) -> int:
 
 def _checked_body(blob: bytes) -> bytes:
     if not blob.startswith(_MAGIC):
-        raise ValueError("not a detector file: expected it to start with `detector 1`")
+        raise ValueError("not a detector file: expected it to start with `detector 2`")
     digest, body = blob[len(_MAGIC) :][:_DIGEST_BYTES], blob[len(_MAGIC) + _DIGEST_BYTES :]
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("detector file is damaged: its checksum does not match, restore or rebuild it")
@@ -140,20 +143,31 @@ def _checked_body(blob: bytes) -> bytes:
 
 def _parse_head(meta: bytes) -> tuple[Head, int]:
     raw = json.loads(meta)
-    if tuple(raw["names"]) != LANES:
-        raise ValueError("detector weights were trained for other labels: rebuild them")
+    if tuple(raw["names"]) != LANES or tuple(raw["measures"]) != MEASURES:
+        raise ValueError("detector weights were trained for other labels or measures: rebuild them")
     head = Head(
         lanes=tuple(Lane(scale=a, bias=b, slope=c) for a, b, c in raw["lanes"]),
         experts=tuple(Expert(mean=m, measures=tuple(w), evidence=tuple(e)) for m, w, e in raw["experts"]),
         centres=tuple(raw["centres"]),
         spreads=tuple(raw["spreads"]),
     )
-    if len(head.lanes) != len(LANES) or len(head.experts) != len(KINDS):
-        raise ValueError("detector weights lack a lane or an expert: rebuild them")
+    _check_sizes(head)
     return head, int(raw["rows"])
 
 
-def _unpack_rows(names: list[str], rows: bytes, count: int) -> dict[str, int]:
+def _check_sizes(head: Head) -> None:
+    """Raise ValueError for a head that does not fit this code: a missing number would count as zero."""
+    if len(head.lanes) != len(LANES) or len(head.experts) != len(KINDS):
+        raise ValueError("detector weights lack a lane or an expert: rebuild them")
+    if any(len(expert.evidence) != len(EVIDENCE) for expert in head.experts):
+        raise ValueError("an expert of the detector weighs other evidence than there is: rebuild the weights")
+    if {len(head.centres), len(head.spreads), *(len(e.measures) for e in head.experts)} != {len(MEASURES)}:
+        raise ValueError(
+            "an expert of the detector weighs other measures than there are: rebuild the weights"
+        )
+
+
+def _unpack_rows(names: list[bytes], rows: bytes, count: int) -> dict[bytes, int]:
     """Widen every byte to a lane at C speed, then cut one integer per feature."""
     if len(names) != count or len(rows) != count * (len(LANES) + 1):
         raise ValueError(f"detector weights hold {len(rows)} bytes for {count} features: rebuild them")

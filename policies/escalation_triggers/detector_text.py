@@ -1,12 +1,14 @@
-"""What the learnt detector reads in a text: a bounded part of it, its features and its shape."""
+"""What the learnt detector reads in a text: a bounded part of it, its features and its shape.
+
+Everything works on one byte per character (what is not ASCII reads as `?`), because translating and
+splitting bytes runs at C speed and offsets stay those of the text.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 HEAD_CHARS: Final = 2500
@@ -15,36 +17,74 @@ TITLE_CHARS: Final = 120
 EXEMPLAR_CHARS: Final = 20_000
 """Longer texts are not searched for worked examples before the question."""
 
-_SPAN_CHARS: Final = 80
+MEASURES: Final = (
+    "chars",
+    "pages",
+    "lines",
+    "numbers",
+    "distinct_words",
+    "distinct_share",
+    "chars_per_token",
+    "word_share",
+    "questions",
+    "longest_number",
+    "commas",
+    "full_stops",
+    "ands",
+    "parentheses",
+    "equals",
+    "brackets",
+    "single_quotes",
+    "double_quotes",
+)
+"""What the numbers of `measures` are, in order."""
+
 _CUE_CHARS: Final = 3
 """`A:` alone is too common in prose to be the cue of worked examples."""
+_PAGE_CHARS: Final = 256
+"""Up to about this length a text is short, and it matters little how short."""
+_MAX_TRIES: Final = 64
+_COUNTED: Final = (b",", b".", b" and ", b"(", b"=", b"[", b"'", b'"')
+_UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LOWER: Final = _UPPER.lower()
+_WORD: Final = frozenset(_LOWER + _UPPER + b"0123456789")
+_FOLD: Final = bytes(ord(chr(byte).lower()) if byte in _WORD else 32 for byte in range(256))
+_CASE: Final = bytes(97 * (byte in _LOWER) + 65 * (byte in _UPPER) or 32 for byte in range(256))
+_NO_MARKS: Final = bytes(byte for byte in range(256) if byte in _WORD or not 32 < byte < 127)  # noqa: PLR2004
+_MARKS: Final = [bytes((byte,)) for byte in range(256)]
 
-_MARKS: Final = (",", ".", " and ", "(", "=", "[", "'", '"')
-_TOKEN: Final = re.compile(
-    r"[a-z]+|[A-Z][a-z]+|[A-Z]+(?![a-z])|[0-9]+|[!-/:-@\[-^`{-~]|[^\W\d_A-Za-z]+|[^\w\s]"
-)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Scan:
-    """The part of a text that is read, its tokens, and those of them that are words or numbers."""
+    """The part of a text that is read, cut up."""
 
-    piece: str
-    words: list[str]
-    plain: list[str]
+    piece: bytes
+    words: list[bytes]
+    title: list[bytes]
+    marks: bytes
+    """Every mark of the piece, in order."""
+    title_marks: bytes
 
 
 def scan(text: str) -> Scan:
-    """Return what is read of `text`, cut into tokens."""
-    piece = "\n".join(text[start:end] for start, end in reading(text))
-    words = tokens(piece)
-    return Scan(piece=piece, words=words, plain=list(filter(str.isalnum, words)))
+    """Return what is read of `text`, cut into words and marks."""
+    read = "\n".join([text[start:end] for start, end in reading(text)])
+    piece = as_bytes(read)
+    title = piece.lstrip()[:TITLE_CHARS].partition(b"\n")[0]
+    told = piece if read.isascii() else read.encode("ascii", "ignore")
+    return Scan(
+        piece, split_words(piece), split_words(title), told.translate(None, _NO_MARKS), _marks_of(title)
+    )
 
 
-def tokens(text: str) -> list[str]:
-    """Return lower-case words, camelCase parts, numbers and single marks, in order."""
-    found = _TOKEN.findall(text)
-    return "\n".join(found).lower().split("\n") if found else []
+def as_bytes(text: str) -> bytes:
+    """Return one byte per character of `text`."""
+    return text.encode("ascii", "replace")
+
+
+def split_words(piece: bytes) -> list[bytes]:
+    """Return the lower-case words, parts of camelCase names and numbers of `piece`, in order."""
+    return _uncamelled(piece).translate(_FOLD).split()
 
 
 def reading(text: str) -> tuple[tuple[int, int], ...]:
@@ -55,54 +95,98 @@ def reading(text: str) -> tuple[tuple[int, int], ...]:
     return ((start, start + HEAD_CHARS), (len(text) - TAIL_CHARS, len(text)))
 
 
-def features(scanned: Scan) -> set[str]:
-    """Return the distinct features: tokens, pairs of words, title words and size buckets."""
-    plain = scanned.plain
-    found = set(scanned.words)
-    found.update(map(" ".join, pairwise(plain)))
-    found.update("^" + word for word in _title_words(scanned.piece))
-    if plain:
-        found.update(("^ " + plain[0], "^ " + " ".join(plain[:2])))
-    found.add(f"#chars{_bucket(len(scanned.piece))}")
-    found.add(f"#lines{_bucket(scanned.piece.count(chr(10)))}")
+def features(scanned: Scan) -> set[bytes]:
+    """Return the distinct features: words, marks, words and marks of the title, how it opens, sizes."""
+    words, piece = scanned.words, scanned.piece
+    found = set(words)
+    found.update(map(_MARKS.__getitem__, set(scanned.marks)))
+    found.update(map(b"^".__add__, scanned.title))
+    found.update(map(b"^".__add__, map(_MARKS.__getitem__, set(scanned.title_marks))))
+    if words:
+        found.update((b"^ " + words[0], b"^ " + b" ".join(words[:2])))
+    found.add(b"#chars%d" % _bucket(len(piece)))
+    found.add(b"#lines%d" % _bucket(piece.count(b"\n")))
     return found
 
 
 def measures(scanned: Scan) -> tuple[float, ...]:
-    """Return the shape of the text as numbers, none of them about what it says."""
-    piece, total = scanned.piece, len(scanned.words) or 1
-    distinct = set(scanned.words)
-    numbers = list(filter(str.isdigit, distinct))
+    """Return the shape of the text as numbers, none of them about what it says; see `MEASURES`."""
+    piece, words = scanned.piece, scanned.words
+    distinct = set(words)
+    tokens = len(words) + len(scanned.marks) or 1
+    numbers = list(filter(bytes.isdigit, distinct))
+    kinds = len(distinct) + len(set(scanned.marks))
     return (
         math.log1p(len(piece)),
-        math.log1p(piece.count("\n")),
+        math.log1p(len(piece) / _PAGE_CHARS),
+        math.log1p(piece.count(b"\n")),
         math.log1p(len(numbers)),
-        math.log1p(len(distinct)),
-        len(distinct) / total,
-        len(piece) / total,
-        len(scanned.plain) / total,
-        min(3.0, piece.count("?")),
+        math.log1p(kinds),
+        kinds / tokens,
+        len(piece) / tokens,
+        len(words) / tokens,
+        min(3.0, scanned.marks.count(b"?")),
         math.log1p(max(map(len, numbers), default=0)),
-        *(math.log1p(piece.count(mark)) for mark in _MARKS),
+        *[math.log1p(piece.count(mark)) for mark in _COUNTED],
     )
 
 
-def first_places(text: str) -> Iterator[tuple[tuple[int, int], str]]:
-    """Yield each feature made of words once, with the span of its first occurrence in `text`."""
-    placed = [
-        (match.start(), match.end(), match.group().lower())
-        for start, end in reading(text)
-        for match in _TOKEN.finditer(text, start, end)
-    ]
-    plain = [place for place in placed if place[2].isalnum()]
-    pairs = [(a[0], b[1], f"{a[2]} {b[2]}") for a, b in pairwise(plain)]
-    titled = [(a, b, "^" + word) for a, b, word in placed[: len(_title_words(scan(text).piece))]]
-    opening = [(a, b, "^ " + word) for a, b, word in (*plain[:1], *pairs[:1])]
-    seen: set[str] = set()
-    for start, end, feature in (*placed, *titled, *opening, *pairs):
-        if feature not in seen and end - start <= _SPAN_CHARS:
-            seen.add(feature)
-            yield (start, end), feature
+def word_of(feature: bytes) -> bytes:
+    """Return the word or mark a feature tells of; nothing for sizes."""
+    if len(feature) > 1 and feature[:1] in {b"^", b"#"}:
+        return feature[1:].lstrip().partition(b" ")[0] if feature[:1] == b"^" else b""
+    return feature
+
+
+def first_place(raw: bytes, word: bytes, ranges: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return where a word or mark first stands in the `ranges` of a text that are read.
+
+    Args:
+        raw: the whole text by `as_bytes`.
+        word: from `word_of`.
+        ranges: from `reading`.
+    """
+    for start, end in ranges:
+        place = _find(raw[start:end], word)
+        if place >= 0:
+            return start + place, start + place + len(word)
+    return None
+
+
+def _find(text: bytes, word: bytes) -> int:
+    """Return where `word` stands whole, as `split_words` cuts it, or -1."""
+    lowered = text.lower()
+    at = lowered.find(word)
+    for _ in range(_MAX_TRIES):
+        if at < 0 or word[0] not in _WORD or (_is_cut(text, at) and _is_cut(text, at + len(word))):
+            return at
+        at = lowered.find(word, at + 1)
+    return -1
+
+
+def _is_cut(text: bytes, at: int) -> bool:
+    """Tell whether no word reaches over the place before `text[at]`."""
+    if not 0 < at < len(text) or text[at - 1] not in _WORD or text[at] not in _WORD:
+        return True
+    return text[at - 1] in _LOWER and text[at] in _UPPER
+
+
+def _uncamelled(piece: bytes) -> bytes:
+    """Return `piece` with a space wherever a capital follows a small letter."""
+    between = piece.translate(_CASE).split(b"aA")
+    if len(between) == 1:
+        return piece
+    parts, start, end = [], 0, -1
+    for stretch in between[:-1]:
+        end += len(stretch) + 2
+        parts.append(piece[start:end])
+        start = end
+    parts.append(piece[start:])
+    return b" ".join(parts)
+
+
+def _marks_of(piece: bytes) -> bytes:
+    return piece.translate(None, _NO_MARKS)
 
 
 def _ask_start(text: str) -> int:
@@ -113,10 +197,6 @@ def _ask_start(text: str) -> int:
         return 0
     before = body.rfind(f"\n{cue}\n", 0, len(body) - len(cue))
     return 0 if before < 0 else before + len(cue) + 2
-
-
-def _title_words(piece: str) -> list[str]:
-    return tokens(piece.lstrip()[:TITLE_CHARS].split("\n", 1)[0])
 
 
 def _bucket(size: int) -> int:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from policies.escalation_triggers.detector import KINDS, LABELS, tokens
+from policies.escalation_triggers.detector import KINDS, LABELS
+from policies.escalation_triggers.detector_text import as_bytes, split_words
 
 LABEL_FILES = (
     "labels_ohira_msr15",
@@ -147,9 +148,13 @@ def private_words(examples: Iterable[Example]) -> frozenset[str]:
     named: Counter[str] = Counter()
     often: Counter[str] = Counter()
     for example in examples:
-        often.update(set(tokens(example.text)))
-        named.update({word for match in _NAMED.findall(example.text) for word in tokens(match)})
+        often.update(set(_words(example.text)))
+        named.update({word for match in _NAMED.findall(example.text) for word in _words(match)})
     return frozenset(word for word, count in named.items() if word.isalpha() and count * 3 >= often[word])
+
+
+def _words(text: str) -> list[str]:
+    return [word.decode() for word in split_words(as_bytes(text))]
 
 
 def hard_label(labels: dict[str, int]) -> int | None:

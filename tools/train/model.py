@@ -23,6 +23,7 @@ from policies.escalation_triggers.detector import (
     measures,
     pack,
 )
+from policies.escalation_triggers.detector_text import MEASURES
 from tools.train.data import OUTCOME_FILES, Example, is_plain, may_train, private_words
 from tools.train.solve import Linear, fit_dense_ridge, fit_logistic, fit_sparse_ridge
 from tools.train.space import Floats, Space, Table, build_space, build_table, weigh
@@ -41,11 +42,16 @@ TRUST: Mapping[str, Mapping[str, float]] = {
     "tool": {"gain_any": 0.3},
     "cloze": {},
     "chat": {"gain_any": 1.0},
-    "work": {"hard": 0.02},
+    "work": {"hard": 0.01, "routine": -0.01},
 }
-"""How much each kind's estimate follows the words; the rest is the shape of the text.
+"""How much each kind's estimate follows the words; the rest is the shape of the text."""
 
-No outcome of engineering work may train the weights, so there the gain follows the odds of hard work.
+SHAPE_TRUST: Mapping[str, Mapping[str, float]] = {"work": {"pages": -0.05}}
+"""Weights of measures that are set by hand, per unit of the measure.
+
+No outcome of engineering work may train the weights. There the gain follows what can be argued: hard work
+needs the better model and routine does not; a long report holds more of the answer for either model, or is
+beyond both. Published results agree: ranking SWE-bench Verified by length recovers less than chance.
 """
 
 FILE_LEVEL: Mapping[str, float] = {"security": 0.3, "architecture": 0.1}
@@ -94,7 +100,9 @@ def read_corpus(examples: Sequence[Example]) -> Corpus:
     """Return the corpus of `examples`."""
     return Corpus(
         examples=examples,
-        table=build_table([features(e.text) for e in examples], [e.source for e in examples]),
+        table=build_table(
+            [{name.decode() for name in features(e.text)} for e in examples], [e.source for e in examples]
+        ),
         shapes=np.array([measures(example.text) for example in examples]),
     )
 
@@ -108,10 +116,10 @@ def train(corpus: Corpus, plan: Plan) -> bytes:
     blank = Linear(weights=np.zeros(len(space.names)), bias=0.0)
     lanes = {name: _fit_label(name, usable, texts, space) for name in plan.labels}
     centres, spreads = usable.shapes.mean(axis=0), np.maximum(usable.shapes.std(axis=0), 0.05)
-    experts = {kind: _blank_expert(kind, len(centres)) for kind in KINDS}
+    experts = {kind: _blank_expert(kind, spreads) for kind in KINDS}
     if plan.gains:
         shaped = (usable.shapes - centres) / spreads
-        experts = {kind: _fit_expert(kind, usable, shaped) for kind in KINDS}
+        experts = {kind: _fit_expert(expert, kind, usable, shaped) for kind, expert in experts.items()}
         lanes |= {f"kind_{kind}": _fit_kind(kind, usable, texts, space) for kind in KINDS}
         lanes |= {name: _fit_gain(name, usable, texts, (shaped, experts)) for name in GAINS}
     ordered = [lanes.get(name, blank) for name in LANES]
@@ -175,15 +183,16 @@ def _fit_kind(kind: str, corpus: Corpus, texts: sp.csr_matrix, space: Space) -> 
     return fit_logistic(texts[rows], truth, space, steps=25)
 
 
-def _blank_expert(kind: str, size: int) -> Expert:
+def _blank_expert(kind: str, spreads: Floats) -> Expert:
     evidence = tuple(TRUST[kind].get(name, 0.0) for name in EVIDENCE)
-    return Expert(mean=0.1, measures=(0.0,) * size, evidence=evidence)
+    by_hand = SHAPE_TRUST.get(kind, {})
+    weights = [by_hand.get(name, 0.0) * spread for name, spread in zip(MEASURES, spreads, strict=True)]
+    return Expert(mean=0.1, measures=tuple(map(_short, weights)), evidence=evidence)
 
 
-def _fit_expert(kind: str, corpus: Corpus, shaped: Floats) -> Expert:
+def _fit_expert(blank: Expert, kind: str, corpus: Corpus, shaped: Floats) -> Expert:
     """Fit mean and measures within each file of a kind, so that no file's level counts as evidence."""
     rows, gain = _gains([file.name for file in OUTCOME_FILES if file.kind == kind and file.trains], corpus)
-    blank = _blank_expert(kind, shaped.shape[1])
     if not rows:
         return blank
     means = _file_means(shaped[rows], rows, corpus)
