@@ -17,6 +17,7 @@ from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
 from gateway.exchange import Exchange, Upstream
 from gateway.fleet import LITELLM, LITELLM_EMBEDDINGS, Reach
+from gateway.inspection import Inspector
 from gateway.keyring import KeyRing
 from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
@@ -24,7 +25,7 @@ from gateway.middleware.error_envelope import error_envelope
 from gateway.middleware.request_scope import request_scope
 from gateway.outcomes import OutcomeWatch
 from gateway.pipeline import Parts, Pipeline
-from gateway.policy_source import PolicySource, load_reach
+from gateway.policy_source import PolicySource, load_impact_rules, load_reach
 from gateway.provisioning import apply_declared_teams
 from gateway.routers import ROUTES
 from gateway.stores.base import StateStore
@@ -258,6 +259,7 @@ def _pipeline(
             refused=RefusedDecisions(),
             economy=EconomyMemory(),
             dispatcher=dispatcher,
+            inspector=Inspector(load_impact_rules),
             outcomes=OutcomeWatch(books, clock),
             telemetry=telemetry,
             clock=clock,

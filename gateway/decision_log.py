@@ -38,9 +38,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """With the ask's text and evidence removed, unless the gateway is told to keep prompts."""
     snapshot: Snapshot
     decision: Decision
+    fell_below_floor: bool = False
+    """Premium failed and the pack lets a floor fall: base served what a trigger held at premium."""
 
 
-def record(exchange: Exchange, *, store_prompts: bool) -> DecisionRow:
+def record(exchange: Exchange, *, store_prompts: bool, fell_below_floor: bool = False) -> DecisionRow:
     """Return the row to append for this exchange's decision."""
     ask = exchange.features.ask
     features = exchange.features if store_prompts else replace(exchange.features, ask=_masked(ask))
@@ -55,6 +57,7 @@ def record(exchange: Exchange, *, store_prompts: bool) -> DecisionRow:
         features=features,
         snapshot=exchange.snapshot,
         decision=exchange.decision,
+        fell_below_floor=fell_below_floor,
     )
     return DecisionRow(
         id=exchange.decision_id,

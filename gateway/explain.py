@@ -20,6 +20,9 @@ _BECAUSE = {
 }
 
 
+_FELL = "premium failed and the pack lets a floor fall: base served, below what a critical trigger demands"
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What people read first."""
 
@@ -30,7 +33,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     prices: list[str]
 
 
-def explain(decision: Decision) -> Explanation:
+def explain(decision: Decision, *, fell_below_floor: bool = False) -> Explanation:
     """Return the decision in words."""
     if decision.denial is not None:
         sentence = f"Refused: {decision.denial.reason}."
@@ -39,7 +42,7 @@ def explain(decision: Decision) -> Explanation:
     return Explanation(
         sentence=sentence,
         why=[_finding_line(decision, index) for index in range(len(decision.findings))],
-        why_not=_against(decision),
+        why_not=_against(decision) + ([_FELL] if fell_below_floor else []),
         prices=[
             f"{a.tier} {a.deployment}: "
             + ("unpriced" if a.expected_nano is None else f"about ${usd(a.expected_nano):.6f}")

@@ -35,7 +35,7 @@ MAX_SESSION_CHARS = 128
 _BASE64 = b";base64,"
 _SYSTEM_HEAD_CHARS = 4_096
 _ROUTES: Mapping[str, RouteWish] = {"premium": "premium", "base": "base", "auto": "auto"}
-_DECLARED = ("service", "environment", "data_class", "impact")
+_DECLARED = ("service", "environment", "data_class", "impact", "revenue_impact", "customer_impact")
 _NOT_OTHER = (*_DECLARED, TAGS_FIELD)
 
 
@@ -70,7 +70,7 @@ def extract(
         has_images=request.has_images,
         has_tools=request.has_tools,
         conversation=reading.conversation,
-        declared=declared_context(request, headers),
+        declared=declared_context(request, headers, trusted="attribution" in principal.scopes),
         session=session_id(request, headers),
         tags=read_tags(request.metadata, headers),
     )
@@ -128,8 +128,11 @@ def bound_text(text: str) -> int:
     return _bound(raw, len(raw))
 
 
-def declared_context(request: ChatRequest, headers: Mapping[str, str]) -> Declared:
-    """Return what the caller declares by header (JSON object) or body metadata; the header wins."""
+def declared_context(request: ChatRequest, headers: Mapping[str, str], *, trusted: bool = False) -> Declared:
+    """Return what the caller declares by header (JSON object) or body metadata; the header wins.
+
+    Raise InvalidRequest for a header that is not understood or longer than 8 KiB.
+    """
     declared = dict(request.metadata or {})
     text = headers.get(METADATA_HEADER)
     if text is not None:
@@ -140,14 +143,14 @@ def declared_context(request: ChatRequest, headers: Mapping[str, str]) -> Declar
             raise InvalidRequest(message, param=METADATA_HEADER) from None
     if not declared:
         return _UNDECLARED
-    return read_declared(declared)
+    return read_declared(declared, trusted=trusted)
 
 
-def read_declared(values: Mapping[str, str]) -> Declared:
+def read_declared(values: Mapping[str, str], *, trusted: bool = False) -> Declared:
     """Return declarations as they are used: known ones by name, at most 16 others as tags, cut to size."""
     known = {name: values[name][:128] for name in _DECLARED if name in values}
     tags = sorted((k[:64], v[:128]) for k, v in values.items() if k not in _NOT_OTHER)[:16]
-    return Declared(tags=tuple(tags), **known)
+    return Declared(tags=tuple(tags), trusted=trusted, **known)
 
 
 def session_id(request: ChatRequest, headers: Mapping[str, str]) -> str:

@@ -48,6 +48,8 @@ def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
         "x-litellm-attempted-retries": str(tries - deployments),
         "x-litellm-attempted-fallbacks": str(max(0, deployments - 1)),
     }
+    if exchange.decision.is_above(served.tier):
+        headers["x-gateway-below-floor"] = "true"
     if served.failed_check:
         headers["x-gateway-check-failed"] = served.failed_check
     return headers

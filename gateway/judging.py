@@ -9,7 +9,9 @@ import msgspec
 
 from gateway import features
 from gateway.exchange import ChatRequest, Principal
+from gateway.inspection import asks_for, inspect
 from gateway.keyring import ADMIN
+from gateway.policy_source import load_impact_rules
 from gateway.wire import build_codecs
 from policies import decide
 from policies.facts import Declared, Features, Rights, Snapshot, Turn
@@ -50,7 +52,7 @@ class Judge:
             input_tokens=features.bound_text(text),
             declared=declared,
         )
-        return Judged(facts, decide(facts, self._snapshot, self._policy))
+        return self._judged(facts, text.encode("utf-8", "surrogatepass"))
 
     def judge_request(self, raw: bytes, declared: Mapping[str, str] = NOTHING_DECLARED) -> Judged:
         """Return the decision for a chat completions body; raise InvalidRequest or ModelNotFound.
@@ -60,4 +62,9 @@ class Judge:
         request: ChatRequest = self._codec.parse_request(raw)
         headers = {features.METADATA_HEADER: msgspec.json.encode(declared).decode()} if declared else {}
         facts = features.extract(request, headers, self._principal, self._codec, self._reader)
+        return self._judged(facts, raw)
+
+    def _judged(self, facts: Features, body: bytes) -> Judged:
+        if asks_for(self._policy, facts):
+            facts = inspect(facts, body, self._policy, load_impact_rules)
         return Judged(facts, decide(facts, self._snapshot, self._policy))

@@ -21,6 +21,7 @@ from gateway.errors import ApprovalRequired, GatewayError, Internal, ModelNotFou
 from gateway.exchange import ChatRequest, Exchange, Principal
 from gateway.failures import denial_error
 from gateway.headers import early_headers, failure_headers
+from gateway.inspection import Inspector, asks_for
 from gateway.intake import read_body
 from gateway.keyring import Caller
 from gateway.ledger import Account, Ledger, Receipt
@@ -73,6 +74,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthMemory
     economy: EconomyMemory
     dispatcher: Dispatcher
+    inspector: Inspector
     outcomes: OutcomeWatch
     refused: RefusedDecisions
     telemetry: Telemetry
@@ -107,7 +109,7 @@ class Pipeline:
     async def _serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
         parts = self._parts
         request = codec.parse_request(await read_body(http))
-        exchange = self.decide(request, http.headers, caller, codec, http[SCOPE])
+        exchange = await self.decide(request, http.headers, caller, codec, http[SCOPE])
         if exchange.decision.denial is not None:
             parts.refused.keep(decision_log.record(exchange, store_prompts=parts.store_prompts))
             http[DECIDED] = early_headers(exchange)
@@ -180,7 +182,7 @@ class Pipeline:
             receipt=account.receipt,
         )
 
-    def decide(
+    async def decide(
         self,
         request: ChatRequest,
         headers: Mapping[str, str],
@@ -189,14 +191,14 @@ class Pipeline:
         scope: RequestScope,
     ) -> Exchange:
         """Return the exchange with its decision made; nothing outside the process has been touched yet."""
-        exchange = self.weigh(request, headers, caller, codec, scope)
+        exchange = await self.weigh(request, headers, caller, codec, scope)
         parts, team_id, decision = self._parts, caller.principal.team_id, exchange.decision
         if exchange.features.dialect != "embeddings":  # no turn of a conversation, nothing to be moved
             parts.sessions.remember(team_id, exchange.features.session, decision)
             parts.economy.note(team_id, exchange.policy.economy.target_share, decision)
         return exchange
 
-    def weigh(
+    async def weigh(
         self,
         request: ChatRequest,
         headers: Mapping[str, str],
@@ -210,6 +212,8 @@ class Pipeline:
         reader = features.Reader(fleet=policy.fleet, envelopes=policy.envelopes, aliases=parts.aliases)
         facts = features.extract(request, headers, principal, codec, reader)
         _check_allowed(principal, policy, facts.pinned_deployments, request.model)
+        if asks_for(policy, facts):
+            facts = await parts.inspector.inspect(facts, request.raw, policy)
         snapshot = Snapshot(
             now=scope.started_s,
             seed=random_seed(),
@@ -276,6 +280,11 @@ class Pipeline:
     def _delivering(
         self, http: web.Request, account: Account, delivery: Delivery, codec: Codec
     ) -> Delivering:
+        exchange = account.exchange
+        if not exchange.decision.below_floor and exchange.decision.is_above(delivery.candidate.tier):
+            account.decision = decision_log.record(
+                exchange, store_prompts=self._parts.store_prompts, fell_below_floor=True
+            )
         return Delivering(
             http=http,
             account=account,

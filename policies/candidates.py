@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 from msgspec.structs import replace
 
+from policies.data_guard import Applied, applied_classes, refusal
 from policies.facts import Features, Snapshot
 from policies.policy import Deployment, Fallback, Policy
 from policies.pricing import Price, Usage, cost_nano, worst_case_nano
@@ -42,11 +43,12 @@ def with_candidates(
     resting: list[Candidate] = []
     dropped: list[Dropped] = []
     obstacles: list[Denial] = []
+    applied = applied_classes(policy.data_classes, features) if policy.data_classes else ()
     for deployment_id in _ordered(draft, pinned, policy):
         deployment = fleet.deployments[deployment_id]
         tier = draft.tier if deployment_id in fleet.tiers[draft.tier] else fleet.tier_of(deployment_id)
         price = deployment.card.price_on(day)
-        obstacle = _obstacle(deployment, features, snapshot)
+        obstacle = _forbidden(deployment, applied) or _obstacle(deployment, features, snapshot)
         if obstacle is None and price is not None:
             worst = _worst_case(features, deployment, price)
             rests = snapshot.health.get(deployment_id) == "open"
@@ -65,6 +67,7 @@ def with_candidates(
         candidates=tuple(candidates),
         dropped=tuple(dropped),
         alternatives=() if features.dialect == "embeddings" else tuple(_alternatives(features, policy, day)),
+        data_classes=tuple(f"{a.data_class.name} ({a.because})" for a in applied),
     )
     if not candidates:
         return replace(decision, denial=_denial(obstacles))
@@ -122,6 +125,12 @@ def _may_move(draft: Decision, rule: Fallback) -> bool:
     if draft.tier == "base":
         return rule.base_to_premium
     return rule.floor_may_fall if draft.floor == "premium" else rule.premium_to_base
+
+
+def _forbidden(deployment: Deployment, applied: Sequence[Applied]) -> Denial | None:
+    """Return why the request's data must not reach a deployment; says classes and kinds, never the data."""
+    reason = refusal(applied, deployment.provider, (deployment.id, deployment.model_name))
+    return None if reason is None else Denial(code="policy_denied", reason=reason)
 
 
 def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) -> Denial | None:

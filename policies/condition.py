@@ -138,6 +138,14 @@ def parse(doc: ConditionDoc, depth: int = 0) -> Condition:
     return _comparison(doc)
 
 
+def named(doc: ConditionDoc) -> Iterator[str]:
+    """Yield every signal's name in a condition as written, whether or not it can be parsed."""
+    if doc.signal is not None:
+        yield doc.signal
+    for part in (*(doc.all or ()), *(doc.any or ()), *((doc.not_,) if doc.not_ else ())):
+        yield from named(part)
+
+
 def signal_names(condition: Condition) -> Iterator[str]:
     """Yield the name of every signal the condition reads."""
     match condition:

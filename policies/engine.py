@@ -10,10 +10,18 @@ from policies.approval import with_approval
 from policies.candidates import with_candidates
 from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
+from policies.origin import NOWHERE
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.verdicts import Decision, Denial, Finding, Ground, Signal
 
 _CLAUSE_CHARS = 120
+_SETTING: Mapping[Ground, str] = {
+    "economy": "economy.threshold",
+    "sticky": "sticky_turns",
+    "housekeeping": "housekeeping_tier",
+    "default": "default_tier",
+}
+"""The setting behind each ground that is no trigger's and not the caller's."""
 _TIER_ORDER: Mapping[Tier, int] = {"base": 0, "premium": 1}
 
 
@@ -57,6 +65,7 @@ def fire(
                     strength=verdict.strength,
                     because=verdict.because,
                     layer=trigger.layer,
+                    level=trigger.level,
                     floor=trigger.floor,
                     spans=verdict.spans,
                     signals=verdict.signals,
@@ -98,6 +107,7 @@ def judge(
     else:
         tier, ground, reason = _choose_tier(features, snapshot, policy, draft)
         draft = replace(draft, tier=tier, ground=ground, reason=reason)
+    draft = replace(draft, decided_by=_last_word(draft, policy))
     return with_approval(with_candidates(draft, pinned, features, snapshot, policy), features, policy)
 
 
@@ -117,6 +127,17 @@ def _unjudged(features: Features, snapshot: Snapshot, policy: Policy) -> Decisio
         f"`{ascii_clause(features.model)}` is routed by policy, which is for chats; name an embedding model"
     )
     return replace(draft, denial=Denial(code="wrong_endpoint", reason=reason))
+
+
+def _last_word(draft: Decision, policy: Policy) -> str:
+    """Return the layer whose rule decided: the trigger's for a floor, otherwise the setting's."""
+    if draft.ground == "floor":
+        finding = next(f for f in draft.findings if f.floor == draft.floor)
+        return f"{finding.level}/{finding.layer}"
+    setting = _SETTING.get(draft.ground)
+    if draft.ground == "default" and draft.threshold is not None:
+        setting = "economy.threshold"
+    return "caller" if setting is None else str(policy.origins.get(setting, NOWHERE))
 
 
 def _threshold(snapshot: Snapshot, economy: Economy) -> float | None:

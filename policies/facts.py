@@ -65,13 +65,38 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """Context the caller declares about the work; trusted only as far as the key's right says."""
+    """Context the caller declares about the work."""
 
     service: str | None = None
     environment: str | None = None
     data_class: str | None = None
     impact: str | None = None
+    revenue_impact: str | None = None
+    customer_impact: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    trusted: bool = False
+    """The key may speak for the work (scope `attribution`). Of an untrusted declaration only the data class
+    is heeded, and only as far as it forbids something."""
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """Sensitive data in what would leave the gateway: its kind and place, never the data itself."""
+
+    kind: str
+    where: str
+    """The member of the body: `messages[3]`, `tools[0]`, `system`."""
+    start: int
+    end: int
+    """Characters `[start, end)` of that member's texts, joined by line ends."""
+
+
+class DataScan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the whole outgoing body holds of secrets and personal data."""
+
+    counts: tuple[tuple[str, int], ...] = ()
+    """By kind, the kinds that were seen."""
+    sightings: tuple[Sighting, ...] = ()
+    """The first ones."""
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +122,11 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     tags: tuple[str, ...] = ()
     """What the caller files the request's cost under, in order, each once."""
+    data: DataScan | None = None
+    """What sensitive data the body holds; None where no policy asked."""
+    context: Mapping[str, float] | None = None
+    """Measures of the code in the prompt by signal name; one left out is unknown. None where no policy
+    asked, or the analysis did not end in time."""
 
 
 class BudgetView(msgspec.Struct, frozen=True, kw_only=True):

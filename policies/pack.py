@@ -6,19 +6,21 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from policies.answer_checks import CHECK_NAMES
 from policies.approval_document import overlay_approval
-from policies.condition import parse, signal_names
+from policies.condition import named, parse, signal_names
+from policies.data_guard import DataClass
 from policies.envelope import Envelopes
 from policies.escalation_triggers import build_sources
 from policies.escalation_triggers.base import SignalSource
 from policies.escalation_triggers.detector import Detector
 from policies.escalation_triggers.lexicon import Term, compile_term
 from policies.facts import Tier
+from policies.origin import Level, Origin
+from policies.pack_classes import ClassFault, overlaid_classes
 from policies.pack_document import PackDoc, TermDoc, TriggerDoc
+from policies.pack_settings import SettingFault, Settings
 from policies.policy import ApprovalRules, Economy, Fallback, Fleet, Policy, Trigger
 from policies.validation_document import RuleError, overlay_rules
 from policies.validation_rules import ValidationRules
@@ -45,6 +47,8 @@ class PackText:
 
     path: str
     text: str
+    level: Level = "organisation"
+    """Whose pack it is: the organisation's, laid lowest, a team's or a key's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,10 @@ class _Read:
     document: Document
     doc: PackDoc
 
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.source.level, self.doc.pack)
+
     def error(self, path: str, message: str) -> PackError:
         return PackError(self.source.path, self.document.line(path), message)
 
@@ -73,20 +81,31 @@ def load_pack(packs: Sequence[PackText], *, library: Library, fleet: Fleet) -> P
     reads = [_read(pack) for pack in packs]
     sources = _sources(reads, library)
     known = {name for source in sources for name in source.names()}
-    triggers = _triggers(reads, known)
-    policy = Policy(
+    triggers, settings, classes = _triggers(reads, known), Settings(), _classes(reads)
+    validation, approval = ValidationRules(), ApprovalRules()
+    for pack in reads:
+        settings, validation = _overlaid(settings, pack), _validation(validation, pack)
+        approval = _approval(approval, pack, triggers)
+    economy = settings.section("economy", Economy)
+    _check_score(economy, reads, known)
+    return Policy(
         revision=revision([pack.text for pack in packs], library),
         triggers=triggers,
         sources=sources,
         envelopes=library.envelopes,
-        economy=Economy(),
-        fallback=Fallback(),
+        economy=economy,
+        fallback=settings.section("fallback", Fallback),
         fleet=fleet,
+        answer_checks=tuple(settings.value("answer_checks.enabled", ())),
+        validation=validation,
+        approval=approval,
+        data_classes=classes,
+        reads=_prefixes(triggers, economy, classes),
+        sticky_turns=settings.value("sticky_turns", 0),
+        housekeeping_tier=settings.value("housekeeping_tier", "base"),
+        default_tier=settings.value("default_tier", "base"),
+        origins=settings.origins,
     )
-    for pack in reads:
-        policy = _overlaid(policy, pack)
-    _check_score(policy.economy, reads, known)
-    return policy
 
 
 def revision(texts: Iterable[str], library: Library) -> str:
@@ -118,7 +137,9 @@ def _sources(reads: Sequence[_Read], library: Library) -> tuple[SignalSource, ..
                 terms[term.text] = max(term, terms.get(term.text, term), key=lambda t: t.weight)
     try:
         return build_sources(
-            {name: tuple(terms.values()) for name, terms in lexicons.items()}, library.detector
+            {name: tuple(terms.values()) for name, terms in lexicons.items()},
+            library.detector,
+            {name for pack in reads for doc in pack.doc.triggers if doc.when for name in named(doc.when)},
         )
     except ValueError as error:
         raise _last_to_say(reads, "$.lexicons").error("$.lexicons", str(error)) from None
@@ -196,31 +217,28 @@ def _trigger(pack: _Read, doc: TriggerDoc, path: str, known: set[str]) -> Trigge
         when=condition,
         reason=doc.reason,
         layer=pack.doc.pack,
+        level=pack.source.level,
         priority=doc.priority,
         floor=doc.floor,
         locked=doc.locked,
     )
 
 
-def _overlaid(policy: Policy, pack: _Read) -> Policy:
-    doc = pack.doc
-    _check_numbers(pack)
-    checks = doc.answer_checks.enabled
-    _check_checks(pack, checks or ())
-    given = {
-        name: value
-        for name in ("sticky_turns", "housekeeping_tier", "default_tier")
-        if (value := getattr(doc, name)) is not None
-    }
-    return replace(
-        policy,
-        economy=msgspec.convert(asdict(policy.economy) | _given(doc.economy), Economy),
-        fallback=msgspec.convert(asdict(policy.fallback) | _given(doc.fallback), Fallback),
-        answer_checks=policy.answer_checks if checks is None else tuple(checks),
-        validation=_validation(policy.validation, pack),
-        approval=_approval(policy, pack),
-        **given,
-    )
+def _overlaid(settings: Settings, pack: _Read) -> Settings:
+    try:
+        return settings.overlaid(pack.doc, pack.origin)
+    except SettingFault as fault:
+        raise pack.error(f"$.{fault.path}", str(fault)) from None
+
+
+def _classes(reads: Sequence[_Read]) -> tuple[DataClass, ...]:
+    classes: tuple[DataClass, ...] = ()
+    for pack in reads:
+        try:
+            classes = overlaid_classes(classes, pack.doc.data_classes, pack.origin)
+        except ClassFault as fault:
+            raise pack.error(f"$.data_classes[{fault.index}]", str(fault)) from None
+    return classes
 
 
 def _validation(below: ValidationRules, pack: _Read) -> ValidationRules:
@@ -230,35 +248,25 @@ def _validation(below: ValidationRules, pack: _Read) -> ValidationRules:
         raise pack.error(f"$.validation.{error.path}", error.message) from None
 
 
-def _approval(below: Policy, pack: _Read) -> ApprovalRules:
+def _approval(below: ApprovalRules, pack: _Read, triggers: Iterable[Trigger]) -> ApprovalRules:
     try:
-        return overlay_approval(below.approval, pack.doc.approval, {t.id for t in below.triggers})
+        return overlay_approval(below, pack.doc.approval, {t.id for t in triggers})
     except RuleError as error:
         raise pack.error(f"$.approval.{error.path}", error.message) from None
 
 
-def _check_numbers(pack: _Read) -> None:
-    economy, turns = pack.doc.economy, pack.doc.sticky_turns
-    for name, share in (("threshold", economy.threshold), ("target_share", economy.target_share)):
-        if share is not None and not 0.0 <= share <= 1.0:
-            raise pack.error(f"$.economy.{name}", f"`{share}` is outside 0..1; give a share")
-    tokens = economy.expected_output_tokens
-    if tokens is not None and tokens < 0:
-        raise pack.error("$.economy.expected_output_tokens", f"`{tokens}` tokens cannot be; give 0 or more")
-    if turns is not None and turns < 0:
-        raise pack.error("$.sticky_turns", f"`{turns}` turns cannot be; give 0 or more")
-
-
-def _check_checks(pack: _Read, names: Iterable[str]) -> None:
-    for index, name in enumerate(names):
-        if name not in CHECK_NAMES:
-            hint = nearest(name, CHECK_NAMES) or f"; choose of {', '.join(CHECK_NAMES)}"
-            raise pack.error(f"$.answer_checks.enabled[{index}]", f"no answer check is called `{name}`{hint}")
+def _prefixes(triggers: Iterable[Trigger], economy: Economy, classes: Iterable[DataClass]) -> frozenset[str]:
+    """Return the prefixes of every signal that is read, so that what nobody asks for is not measured."""
+    names = [name for trigger in triggers for name in signal_names(trigger.when)]
+    names += [economy.score] if economy.enabled else []
+    names += ["data."] if any(each.found for each in classes) else []
+    return frozenset(name.partition(".")[0] for name in names)
 
 
 def _check_score(economy: Economy, reads: Sequence[_Read], known: set[str]) -> None:
     if reads and economy.enabled and economy.score not in known:
-        hint = nearest(economy.score, known) or "; set economy.enabled to false"
+        alike = {name for name in known if name.split(".")[0] == economy.score.split(".")[0]}
+        hint = nearest(economy.score, alike) or "; set economy.enabled to false"
         path = "$.economy.score"
         raise _last_to_say(reads, path).error(path, f"no signal is called `{economy.score}`{hint}")
 
@@ -266,8 +274,3 @@ def _check_score(economy: Economy, reads: Sequence[_Read], known: set[str]) -> N
 def _last_to_say(reads: Sequence[_Read], path: str) -> _Read:
     """Return the pack to blame for what stands at `path`: the last that says it, or else the last."""
     return next((pack for pack in reversed(reads) if path in pack.document.lines), reads[-1])
-
-
-def _given(section: msgspec.Struct) -> dict[str, object]:
-    """Return the fields of a section that the pack spelt out."""
-    return {name: value for name, value in msgspec.structs.asdict(section).items() if value is not None}

@@ -10,10 +10,13 @@ from policies.answer_checks import CHECK_NAMES
 from policies.approval_document import ApprovalDoc
 from policies.condition import ConditionDoc
 from policies.facts import Tier
+from policies.sensitive_data import GROUPS, KINDS
 from policies.validation_document import ValidationDoc
 
 _ID = "^[A-Za-z0-9_.-]{1,64}$"
 """Trigger ids stand in headers, logs and metrics."""
+_CLASS = "^[a-z0-9_-]{1,64}$"
+_KindName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*KINDS, *GROUPS]})]
 _CheckName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHECK_NAMES)})]
 
 
@@ -61,6 +64,19 @@ class AnswerChecksDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: list[_CheckName] | None = None
 
 
+class DataClassDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A class of data: how it is recognised, and who may receive it."""
+
+    name: Annotated[str, msgspec.Meta(pattern=_CLASS)]
+    found: list[_KindName] = []
+    """Kinds of sensitive data, or `secrets` and `personal` for all of a group; none: only by declaration."""
+    at_least: Annotated[int, msgspec.Meta(ge=1)] = 1
+    providers: list[str] | None = None
+    deployments: list[str] | None = None
+    waived_by: list[str] = []
+    locked: bool = False
+
+
 class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One pack file."""
 
@@ -73,6 +89,9 @@ class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer_checks: AnswerChecksDoc = AnswerChecksDoc()
     validation: ValidationDoc = ValidationDoc()
     approval: ApprovalDoc = ApprovalDoc()
+    data_classes: list[DataClassDoc] = []
+    locks: list[str] = []
+    """Settings, e.g. `fallback.floor_may_fall`, that no pack laid over this one may change."""
     sticky_turns: int | None = None
     housekeeping_tier: Tier | None = None
     default_tier: Tier | None = None

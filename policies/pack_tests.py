@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from policies.engine import decide
 from policies.facts import Declared, Features, Rights, Role, Snapshot, Tier, Turn
 from policies.policy import Policy
+from policies.sensitive_data import scan_texts
 from policies.trigger_validation import Verdict, validate
 from policies.verdicts import Decision
 from policies.yaml_lines import DocumentError, convert, nearest, read
@@ -32,12 +33,17 @@ class DeclaredDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: str | None = None
     data_class: str | None = None
     impact: str | None = None
+    revenue_impact: str | None = None
+    customer_impact: str | None = None
+    trusted: bool = True
 
 
 class CaseDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An ask (or a whole conversation) and what must come of it."""
 
-    tier: Tier
+    tier: Tier | None = None
+    denied: str | None = None
+    """Instead of a tier: the request must be refused, for a reason that holds these words."""
     ask: str | None = None
     turns: list[TurnDoc] | None = None
     triggers: list[str] | None = None
@@ -95,14 +101,22 @@ def _facts(case: CaseDoc, policy: Policy) -> tuple[Features, Snapshot]:
         conversation=reading.conversation,
         input_tokens=1_000,
         declared=Declared(**msgspec.structs.asdict(case.declared)),
+        data=scan_texts(_texts(turns)) if "data" in policy.reads else None,
     )
     return features, Snapshot(now=_TEST_INSTANT, rights=Rights(team=case.team))
+
+
+def _texts(turns: Iterable[Turn]) -> Iterator[tuple[str, str]]:
+    for index, turn in enumerate(turns):
+        yield f"messages[{index}]", "\n".join(turn.parts)
 
 
 def _check(case: CaseDoc, line: int | None, policy: Policy) -> None:
     """Refuse a case that would pass or fail for the wrong reason."""
     if (case.ask is None) == (not case.turns):
         raise DocumentError(f"case `{_name(case)}` needs either `ask` or `turns`; give one", line)
+    if (case.tier is None) == (case.denied is None):
+        raise DocumentError(f"case `{_name(case)}` needs either `tier` or `denied`; give one", line)
     known = {trigger.id for trigger in policy.triggers}
     for name in (*(case.triggers or ()), *case.not_triggers, *case.assessments):
         if name not in known:
@@ -112,7 +126,13 @@ def _check(case: CaseDoc, line: int | None, policy: Policy) -> None:
 def _complaints(case: CaseDoc, policy: Policy) -> Iterator[str]:
     decision = decide_case(case, policy)
     fired = {finding.trigger for finding in decision.findings}
-    if decision.tier != case.tier:
+    if case.denied is not None:
+        said = decision.denial.reason if decision.denial else f"tier {decision.tier}"
+        if decision.denial is None or case.denied not in said:
+            yield f"expected a refusal that says `{case.denied}`, got {said}"
+    elif decision.denial is not None:
+        yield f"expected tier {case.tier}, refused: {decision.denial.reason}"
+    elif decision.tier != case.tier:
         yield f"expected tier {case.tier}, got {decision.tier} ({decision.reason})"
     for trigger in case.triggers or ():
         if trigger not in fired:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from policies.condition import Condition
+from policies.data_guard import DataClass
 from policies.envelope import Envelopes
 from policies.escalation_triggers.base import SignalSource
 from policies.facts import Dialect, Tier
+from policies.origin import Level, Origin
 from policies.pricing import ModelCard, PriceTable
 from policies.validation_rules import ValidationRules
 from policies.verdicts import Meanwhile, Retry
@@ -56,6 +58,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     when: Condition
     reason: str
     layer: str
+    """The pack it comes from."""
+    level: Level = "organisation"
     priority: int = 0
     floor: Tier | None = None
     locked: bool = False
@@ -118,6 +122,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     approval: ApprovalRules = ApprovalRules()
     answer_checks: tuple[str, ...] = ()
     """The checks a base answer has to pass where premium can redo it."""
+    data_classes: tuple[DataClass, ...] = ()
+    reads: frozenset[str] = frozenset()
+    """Prefixes of the signals that some trigger or the economy reads, `data` also for classes to be found."""
     sticky_turns: int = 0
     housekeeping_tier: Tier = "base"
     default_tier: Tier = "base"
+    origins: Mapping[str, Origin] = msgspec.field(default_factory=dict)
+    """Which pack had the last word on each setting, e.g. `economy.threshold`."""

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from policies.facts import Tier
+from policies.origin import Level
 
 Ground = Literal[
     "floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "approval", "default"
@@ -69,6 +70,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The condition in words with the measured values, e.g. `detector.security 0.91 >= 0.80`."""
     layer: str
     """The pack the trigger comes from."""
+    level: Level = "organisation"
+    """Whose pack that is."""
     floor: Tier | None = None
     spans: tuple[Span, ...] = ()
     signals: tuple[str, ...] = ()
@@ -140,12 +143,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     alternatives: tuple[Alternative, ...] = ()
     denial: Denial | None = None
     approval: ApprovalNeed | None = None
+    decided_by: str = ""
+    """The layer that had the last word, e.g. `team/strict`; `caller` for a pin or a wish."""
+    data_classes: tuple[str, ...] = ()
+    """The classes of data that applied, and why each did."""
     errors: tuple[str, ...] = ()
     """Rules that could not be evaluated, and what was done instead."""
     signals: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Every measured signal by name: what the triggers saw, and all a replay needs of the prompt."""
     policy_revision: str = ""
     price_revision: str = ""
+
+    def is_above(self, tier: Tier) -> bool:
+        """Tell whether a trigger's floor demands a higher tier than the one that served."""
+        return self.floor == "premium" and tier == "base"
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

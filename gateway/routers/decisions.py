@@ -25,7 +25,10 @@ async def get_decision(request: web.Request, caller: Caller) -> web.Response:
     if row is None:
         raise NotFound("no decision of yours has this id; ids come in x-gateway-decision-id")
     record = read_record(row)
-    body = {"explanation": explain(record.decision), "record": record}
+    body = {
+        "explanation": explain(record.decision, fell_below_floor=record.fell_below_floor),
+        "record": record,
+    }
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 

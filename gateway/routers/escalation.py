@@ -28,7 +28,7 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
 
 async def detect(request: web.Request, caller: Caller) -> web.Response:
     """Return triggers, spans and the decision a task would meet; nothing is sent, held or booked."""
-    judged = judge_task(await _task(request), _judge(request, caller))
+    judged = await asyncio.to_thread(judge_task, await _task(request), _judge(request, caller))
     decision = judged.decision
     found = Detected(explanation=explain(decision), ask=judged.features.ask.text, decision=decision)
     return answer(found)

@@ -58,7 +58,7 @@ async def _assessed(task: Task, request: web.Request, caller: Caller) -> Validat
     codec = wiring.codecs["chat"]
     headers = {METADATA_HEADER: msgspec.json.encode(task.metadata).decode()} if task.metadata else {}
     chat = codec.parse_request(task_body(task))
-    exchange = wiring.pipeline.weigh(chat, headers, caller, codec, request[SCOPE])
+    exchange = await wiring.pipeline.weigh(chat, headers, caller, codec, request[SCOPE])
     decision = exchange.decision
     history = await wiring.track_records.history(_team(caller.principal))
     found = validate(decision, exchange.features, exchange.snapshot, exchange.policy, history=history)

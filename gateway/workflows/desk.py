@@ -97,7 +97,7 @@ class Desk:
         if submission.webhook:
             await self.bells.vet(submission.webhook)
         order = Order(task=submission.task())
-        await asyncio.to_thread(self.loader.weigh, order, caller)
+        await self.loader.weigh(order, caller)
         row = self._row(order, caller.principal, digest=hashlib.blake2b(raw, digest_size=16).hexdigest())
         row = msgspec.structs.replace(
             row, idempotency=_idempotency(idempotency_key), webhook=submission.webhook

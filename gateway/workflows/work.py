@@ -94,10 +94,10 @@ class Loader:
             order=order,
             progress=fold(await self.store.events(row.id)),
             caller=caller,
-            exchange=self.weigh(order, caller),
+            exchange=await self.weigh(order, caller),
         )
 
-    def weigh(self, order: Order, caller: Caller) -> Exchange:
+    async def weigh(self, order: Order, caller: Caller) -> Exchange:
         """Return the exchange an order would be now; raise ClientError for a task that cannot be one."""
         request = self.request(order)
         headers = dict(order.headers)
@@ -105,7 +105,7 @@ class Loader:
             headers[METADATA_HEADER] = msgspec.json.encode(order.task.metadata).decode()
         now = self.clock.now()
         scope = RequestScope(new_id("req", now), now, self.clock.monotonic())
-        return self.pipeline.weigh(request, headers, caller, self.codecs[order.dialect], scope)
+        return await self.pipeline.weigh(request, headers, caller, self.codecs[order.dialect], scope)
 
     def request(self, order: Order) -> ChatRequest:
         """Return the request an order stands for; raise InvalidRequest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from policies.facts import Features
+from policies.facts import Declared, Features
 from policies.verdicts import Signal, Span
 
 _NAMES = (
@@ -14,13 +14,15 @@ _NAMES = (
     "max_output_tokens",
     "declared_production",
     "declared_impact",
+    "declared_revenue_impact",
+    "declared_customer_impact",
 )
 _PRODUCTION = frozenset({"prod", "production", "live"})
 _IMPACT = {"none": 0.0, "low": 0.25, "medium": 0.5, "high": 0.75, "critical": 1.0}
 
 
 class RequestSource:
-    """Flags as 0 or 1, sizes as they are; a declaration that was not made is not measured."""
+    """Flags as 0 or 1, sizes as they are; what no trusted key declares is not measured."""
 
     prefix = "request"
 
@@ -37,12 +39,24 @@ class RequestSource:
         }
         if features.max_output_tokens is not None:
             values["max_output_tokens"] = float(features.max_output_tokens)
-        declared = features.declared
-        values["declared_production"] = float((declared.environment or "").lower() in _PRODUCTION)
-        if declared.impact is not None and declared.impact.lower() in _IMPACT:
-            values["declared_impact"] = _IMPACT[declared.impact.lower()]
+        values |= _declared(features.declared)
         return {f"request.{name}": Signal(value=value) for name, value in values.items()}
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: the request as a whole is meant."""
         return ()
+
+
+def _declared(declared: Declared) -> Mapping[str, float]:
+    """Return what a trusted key declares; `declared_impact` is the greatest of the impacts."""
+    if not declared.trusted:
+        return {"declared_production": 0.0}
+    said = {
+        "declared_impact": declared.impact,
+        "declared_revenue_impact": declared.revenue_impact,
+        "declared_customer_impact": declared.customer_impact,
+    }
+    impacts = {name: _IMPACT[s.lower()] for name, s in said.items() if s is not None and s.lower() in _IMPACT}
+    if impacts:
+        impacts["declared_impact"] = max(impacts.values())
+    return impacts | {"declared_production": float((declared.environment or "").lower() in _PRODUCTION)}

@@ -32,7 +32,7 @@ def session(turns: int, tier: Tier = "premium") -> Snapshot:
 
 def declaring(impact: str, text: str = PLAIN) -> Features:
     """Return an ask whose declared impact is the expected gain."""
-    return asking(text, declared=Declared(impact=impact))
+    return asking(text, declared=Declared(trusted=True, impact=impact))
 
 
 @pytest.mark.parametrize(

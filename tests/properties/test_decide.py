@@ -92,6 +92,7 @@ FEATURES = st.builds(
     conversation=st.builds(Conversation, repeated_error=COUNTS, reasks=COUNTS),
     declared=st.builds(
         Declared,
+        trusted=st.booleans(),
         environment=st.none() | st.sampled_from(("prod", "dev")),
         impact=st.none() | st.sampled_from(("low", "high", "critical", "?")),
     ),

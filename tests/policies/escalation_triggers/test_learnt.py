@@ -72,4 +72,6 @@ def test_located(source: DetectorSource) -> None:
 
 def test_registry() -> None:
     """Without a detector the other sources still measure, each under its own prefix."""
-    assert [s.prefix for s in build_sources({}, None)] == ["lexicon", "structure", "conversation", "request"]
+    prefixes = ["lexicon", "structure", "conversation", "request", "data", "context", "declared"]
+
+    assert [s.prefix for s in build_sources({}, None)] == prefixes

@@ -32,7 +32,9 @@ def test_everything() -> None:
         has_tools=True,
         input_tokens=9,
         max_output_tokens=0,
-        declared=Declared(environment="staging", impact="none"),
+        declared=Declared(
+            trusted=True, environment="staging", impact="none", revenue_impact="none", customer_impact="none"
+        ),
     )
 
     assert measure(features) == {
@@ -42,6 +44,8 @@ def test_everything() -> None:
         "max_output_tokens": 0.0,
         "declared_production": 0.0,
         "declared_impact": 0.0,
+        "declared_revenue_impact": 0.0,
+        "declared_customer_impact": 0.0,
     }
     assert {f"request.{name}" for name in measure(features)} == set(RequestSource().names())
 
@@ -52,7 +56,10 @@ def test_everything() -> None:
 )
 def test_impact(impact: str, value: float | None) -> None:
     """Impact is a scale; a word that is not on it is not measured."""
-    assert measure(Features(ask=ASK, declared=Declared(impact=impact))).get("declared_impact") == value
+    assert (
+        measure(Features(ask=ASK, declared=Declared(trusted=True, impact=impact))).get("declared_impact")
+        == value
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,10 +68,27 @@ def test_impact(impact: str, value: float | None) -> None:
 def test_production(environment: str, value: float) -> None:
     """Production goes by several names."""
     assert (
-        measure(Features(ask=ASK, declared=Declared(environment=environment)))["declared_production"] == value
+        measure(Features(ask=ASK, declared=Declared(trusted=True, environment=environment)))[
+            "declared_production"
+        ]
+        == value
     )
 
 
 def test_no_place() -> None:
     """A request's signals stand nowhere in the ask."""
     assert RequestSource().locate("request.has_tools", Features(ask=ASK)) == ()
+
+
+def test_untrusted() -> None:
+    """What a key without the right declares counts as not declared."""
+    said = Declared(environment="production", impact="critical")
+
+    assert measure(Features(ask=ASK, declared=said)) == measure(Features(ask=ASK))
+
+
+def test_greatest_impact() -> None:
+    """The impact is the greatest of those declared."""
+    said = Declared(trusted=True, impact="low", revenue_impact="critical", customer_impact="?")
+
+    assert measure(Features(ask=ASK, declared=said))["declared_impact"] == 1.0

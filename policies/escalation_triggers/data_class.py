@@ -1,0 +1,32 @@
+"""Data signals: secrets and personal data in the whole outgoing body, counted by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from policies.facts import Features
+from policies.sensitive_data import GROUPS, KINDS
+from policies.verdicts import Signal, Span
+
+
+class DataClassSource:
+    """`data.<kind>`, `data.secrets` and `data.personal`: how often each was seen; unknown if not searched."""
+
+    prefix = "data"
+
+    def names(self) -> Collection[str]:
+        """Return the names of all kinds and groups."""
+        return tuple(f"data.{name}" for name in (*KINDS, *GROUPS))
+
+    def measure(self, features: Features) -> Mapping[str, Signal]:
+        """Return every count; nothing where the body was not searched, as no policy asked for it."""
+        if features.data is None:
+            return {}
+        counts = dict(features.data.counts)
+        groups = {name: sum(counts.get(kind, 0) for kind in kinds) for name, kinds in GROUPS.items()}
+        values = {kind: counts.get(kind, 0) for kind in KINDS} | groups
+        return {f"data.{name}": Signal(value=float(count)) for name, count in values.items()}
+
+    def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
+        """Return nothing: the data stand in the body, and need not be in the ask."""
+        return ()
