@@ -28,6 +28,7 @@ from gateway.pipeline import Parts, Pipeline
 from gateway.policy_source import PolicySource, load_impact_rules, load_reach
 from gateway.provisioning import apply_declared_teams
 from gateway.routers import ROUTES
+from gateway.siblings import Siblings
 from gateway.stores.base import StateStore
 from gateway.stores.economy import EconomyMemory
 from gateway.stores.health import HealthMemory
@@ -54,7 +55,9 @@ class _Stores:
     state: StateStore
 
 
-def build_app(configuration: Configuration, *, clock: Clock | None = None) -> web.Application:
+def build_app(
+    configuration: Configuration, *, clock: Clock | None = None, siblings: Siblings | None = None
+) -> web.Application:
     """Return the gateway as an aiohttp application; raise ConfigError for what cannot work."""
     clock = clock or SystemClock()
     reach = load_reach(configuration)
@@ -91,10 +94,12 @@ def build_app(configuration: Configuration, *, clock: Clock | None = None) -> we
                         directory=books.directory,
                         desk=office.desk,
                         telemetry=telemetry,
+                        siblings=siblings,
                         clock=clock,
                         codecs=codecs,
                     )
-                    async with _watched(policies, configuration.settings.policy.reload_seconds):
+                    reload_s = configuration.settings.policy.reload_seconds
+                    async with _watched(policies, reload_s), _joined(siblings, telemetry):
                         yield
         finally:
             await asyncio.gather(*(upstream.close() for upstream in upstreams.values()))
@@ -137,6 +142,18 @@ async def _watched(policies: PolicySource, reload_s: float) -> AsyncIterator[Non
         watcher.cancel()
         with suppress(asyncio.CancelledError):
             await watcher
+
+
+@asynccontextmanager
+async def _joined(siblings: Siblings | None, telemetry: Telemetry) -> AsyncIterator[None]:
+    """Give our metrics to the other workers for the length of the block."""
+    if siblings is not None:
+        await siblings.start(telemetry.exposition)
+    try:
+        yield
+    finally:
+        if siblings is not None:
+            await siblings.close()
 
 
 def open_books(configuration: Configuration, clock: Clock) -> SqlBooks:

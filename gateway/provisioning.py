@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.errors import NotFound
+from gateway.errors import Conflict, NotFound
 from gateway.settings import TeamEntry
 from gateway.stores.base import BudgetSpec, Directory, TeamRow, TeamSpec
 from policies.pricing import nano
@@ -35,7 +35,10 @@ async def _ensure(spec: TeamSpec, directory: Directory) -> TeamRow:
     try:
         team = await directory.find_team(spec.name)
     except NotFound:
-        return await directory.create_team(spec, actor=ACTOR)
+        try:
+            return await directory.create_team(spec, actor=ACTOR)
+        except Conflict:  # another worker was first
+            team = await directory.find_team(spec.name)
     known = TeamSpec(
         name=team.name,
         rewrite=team.rewrite,

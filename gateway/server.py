@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import tempfile
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -15,8 +18,11 @@ from gateway.app import build_app
 from gateway.clock import new_id
 from gateway.config_file import Configuration
 from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
+from gateway.listening import listen, url_of
 from gateway.log_lines import configure_logging
+from gateway.siblings import Siblings
 from gateway.wire.openai_chat import OpenAIChat
+from gateway.workers import Leash, Supervisor
 
 BACKLOG = 2048
 _MAX_HEADERS = 64 * 1024
@@ -28,40 +34,79 @@ def serve(configuration: Configuration, *, host: str | None, port: int | None, w
     """Serve until SIGINT or SIGTERM; raise ConfigError for what cannot be started."""
     settings = configuration.settings.server
     wanted = workers or settings.workers
-    if wanted > 1:
-        raise ConfigError(
-            f"{wanted} workers need stores that several processes can share; "
-            "run one worker, or several gateways behind a balancer with a database each"
-        )
     configure_logging(configuration.settings.log)
-    listening = _listen(host or settings.host, settings.port if port is None else port)
+    place = (host or settings.host, settings.port if port is None else port)
+    if wanted > 1:
+        _serve_many(configuration, place, wanted)
+        return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(configuration, listening))
+        runner.run(_run(configuration, listen(*place)))
+
+
+def _serve_many(configuration: Configuration, place: tuple[str, int], count: int) -> None:
+    """Serve with several processes, among which the kernel shares out the connections."""
+    if configuration.settings.general_settings.redis_url is None:
+        raise ConfigError(
+            f"{count} workers cannot share limits and budgets that are kept in memory; "
+            "set general_settings.redis_url, or run one worker"
+        )
+    reserved = listen(*place, shared=True)  # never accepts, but keeps the port while workers come and go
+    log = structlog.get_logger("gateway")
+    with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
+
+        def work(number: int, leash: Leash) -> None:
+            membership = _Membership(leash, Siblings(Path(folder), number))
+            listening = listen(*reserved.getsockname()[:2], shared=True)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(configuration, listening, membership))
+
+        supervisor = Supervisor(count, work, drain_s=configuration.settings.server.drain_seconds)
+        source = str(configuration.path or "built in")
+        supervisor.run(lambda: log.info("listening", url=url_of(reserved), config=source, workers=count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Membership:
+    """What a process has that is one of several."""
+
+    leash: Leash
+    siblings: Siblings
 
 
 async def start(configuration: Configuration, *, host: str, port: int) -> tuple[web.AppRunner, str]:
     """Start a gateway inside a running loop; return its runner (call `cleanup`) and its base URL."""
-    listening = _listen(host, port)
+    listening = listen(host, port)
     runner = await _start_on(configuration, listening)
-    return runner, _url(listening)
+    return runner, url_of(listening)
 
 
-async def _run(configuration: Configuration, listening: socket.socket) -> None:
+async def _run(
+    configuration: Configuration, listening: socket.socket, member: _Membership | None = None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    runner = await _start_on(configuration, listening)
+    runner = await _start_on(configuration, listening, None if member is None else member.siblings)
     log = structlog.get_logger("gateway")
-    log.info("listening", url=_url(listening), config=str(configuration.path or "built in"))
+    if member is None:
+        log.info("listening", url=url_of(listening), config=str(configuration.path or "built in"))
+    else:
+        loop.add_reader(member.leash.life_fd, stop.set)
+        member.leash.tell_ready()
     await stop.wait()
-    log.info("draining", seconds=configuration.settings.server.drain_seconds)
+    if member is None:
+        log.info("draining", seconds=configuration.settings.server.drain_seconds)
+    else:
+        loop.remove_reader(member.leash.life_fd)
     await runner.cleanup()
 
 
-async def _start_on(configuration: Configuration, listening: socket.socket) -> web.AppRunner:
+async def _start_on(
+    configuration: Configuration, listening: socket.socket, siblings: Siblings | None = None
+) -> web.AppRunner:
     runner = web.AppRunner(
-        build_app(configuration),
+        build_app(configuration, siblings=siblings),
         handler_cancellation=True,  # a client that leaves cancels its upstream call at once
         shutdown_timeout=configuration.settings.server.drain_seconds,
     )
@@ -85,7 +130,7 @@ class _Site(web.BaseSite):
     @property
     def name(self) -> str:
         """Return the URL."""
-        return _url(self._listening)
+        return url_of(self._listening)
 
     async def start(self) -> None:
         """Accept connections."""
@@ -138,24 +183,3 @@ class Conversation(web.RequestHandler):
         )
         response.force_close()
         return response
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket; raise ConfigError when the address is taken or not ours."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, proto)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot listen on `{host}` port {port}: {reason}; choose another --port") from None
-    listening.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-    return listening
-
-
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

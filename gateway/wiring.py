@@ -14,6 +14,7 @@ from gateway.exchange import Scope
 from gateway.keyring import Caller, KeyRing
 from gateway.pipeline import Pipeline
 from gateway.policy_source import PolicySource
+from gateway.siblings import Siblings
 from gateway.stores.base import Books, DecisionReader, Directory, OutcomeReader, StateStore
 from gateway.telemetry import Telemetry
 from gateway.track_records import TrackRecords
@@ -39,6 +40,8 @@ class Wiring:
     directory: Directory
     desk: Desk
     telemetry: Telemetry
+    siblings: Siblings | None = None
+    """The other workers of this machine, where there are any."""
     clock: Clock
     codecs: Mapping[Dialect, Codec]
 

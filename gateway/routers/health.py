@@ -33,8 +33,10 @@ async def readiness(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Return Prometheus metrics."""
-    body = request.app[WIRING].telemetry.exposition()
+    """Return Prometheus metrics, of all workers where there are several."""
+    wiring = request.app[WIRING]
+    siblings = wiring.siblings
+    body = wiring.telemetry.exposition() if siblings is None else await siblings.exposition()
     return web.Response(body=body, headers={"content-type": CONTENT_TYPE})
 
 

@@ -70,7 +70,7 @@ class SharedState:
         self._unsettled: dict[str, Hold] = {}
         self._telling: dict[str, asyncio.Future[Answer]] = {}
         self._keeper: asyncio.Task[None] | None = None
-        self._seeding = asyncio.Lock()
+        self._seeding: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._alone = MemoryState(truth.spent, now_s=clock.monotonic)
         """Limits of pace while the server is away: each process for itself."""
 
@@ -166,16 +166,23 @@ class SharedState:
         return await self._alone.admit(Hold(id=hold.id, limits=hold.limits, tokens=hold.tokens))
 
     async def _seed(self, budget: BudgetWindow, pending: Sequence[str]) -> None:
-        """Tell the server what the books say a budget has spent."""
+        """Have the server told what the books say a budget has spent, once for all who wait for it."""
+        place = (budget.scope, budget.since_ms)
+        seeding = self._seeding.get(place)
+        if seeding is None:
+            seeding = self._seeding[place] = asyncio.create_task(self._read(budget, pending))
+            seeding.add_done_callback(lambda _: self._seeding.pop(place, None))
+        await asyncio.shield(seeding)
+
+    async def _read(self, budget: BudgetWindow, pending: Sequence[str]) -> None:
         wait_s = self._epochs.ready_in_s
         if wait_s > 0:
             message = "budgets are being counted anew, try again in a moment"
             raise StoreUnavailable(message, retry_after_s=wait_s)
-        async with self._seeding:
-            if self._clock.now() * 1000 - budget.since_ms > _FRESH_MS:
-                await asyncio.sleep(self._rules.draining_s)
-            spent, held = await self._truth.spent(budget.scope, budget.since_ms, pending)
-            await self._ask("seed", budget.scope, budget.since_ms, spent, list(pending), list(held))
+        if self._clock.now() * 1000 - budget.since_ms > _FRESH_MS:
+            await asyncio.sleep(self._rules.draining_s)
+        spent, held = await self._truth.spent(budget.scope, budget.since_ms, pending)
+        await self._ask("seed", budget.scope, budget.since_ms, spent, list(pending), list(held))
 
     def _give_up(self, hold: Hold) -> None:
         """Release what may have been claimed for a request that ends here; one admitted before settles."""

@@ -206,6 +206,7 @@ class Served:
     url: str
     process: asyncio.subprocess.Process
     log: bytes
+    reading: asyncio.Task[None] | None = None
 
     def client(self, key: str) -> AsyncOpenAI:
         """Return the official client, told not to try again."""
@@ -218,9 +219,15 @@ class Served:
 
     async def wait(self) -> int:
         """Return the exit status once the process is gone."""
-        _, rest = await self.process.communicate()
-        self.log += rest
-        return self.process.returncode or 0
+        if self.reading is not None:
+            await self.reading
+        return await self.process.wait()
+
+    async def read_log(self) -> None:
+        """Read along, so that a talkative gateway never waits for us."""
+        assert self.process.stderr is not None
+        while part := await self.process.stderr.read(65536):
+            self.log += part
 
 
 @asynccontextmanager
@@ -240,8 +247,9 @@ async def serve_gateway(folder: Path, config: Json) -> AsyncIterator[Served]:
                 assert line, log.decode()
                 log += line
         served = Served(url=heard[1].decode(), process=process, log=log)
+        served.reading = asyncio.create_task(served.read_log())
         yield served
     finally:
         if process.returncode is None:
             process.send_signal(SIGKILL)
-            await process.communicate()
+            await process.wait()
