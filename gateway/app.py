@@ -76,8 +76,9 @@ def build_app(
             await apply_declared_teams(configuration.settings.teams, books.directory)
             keyring = await _keyring(configuration, books, clock)
             async with _started(_open_state(configuration, books, clock, telemetry)) as state:
-                stores = _Stores(books, state)
-                pipeline = _pipeline(configuration, stores, policies, upstreams, clock, telemetry)
+                pipeline = _pipeline(
+                    configuration, _Stores(books, state), policies, upstreams, clock, telemetry
+                )
                 materials = _materials(configuration, books, pipeline, keyring, telemetry)
                 async with opened(materials) as office:
                     app[WIRING] = Wiring(
@@ -98,20 +99,19 @@ def build_app(
                         clock=clock,
                         codecs=codecs,
                     )
-                    reload_s = configuration.settings.policy.reload_seconds
-                    async with _watched(policies, reload_s), _joined(siblings, telemetry):
+                    async with _watched(policies, configuration), _joined(siblings, telemetry):
                         yield
         finally:
             await asyncio.gather(*(upstream.close() for upstream in upstreams.values()))
             await books.close()
 
     app.cleanup_ctx.append(run)
-    app.on_shutdown.append(_stop_waiting)
-    _add_routes(app)
+    _complete(app)
     return app
 
 
-def _add_routes(app: web.Application) -> None:
+def _complete(app: web.Application) -> None:
+    app.on_shutdown.append(_stop_waiting)
     for route in ROUTES:
         handler = guarded(route) if isinstance(route, Guarded) else route.handler
         app.router.add_route(route.method, route.path, handler)
@@ -133,9 +133,9 @@ async def _stop_waiting(app: web.Application) -> None:
 
 
 @asynccontextmanager
-async def _watched(policies: PolicySource, reload_s: float) -> AsyncIterator[None]:
+async def _watched(policies: PolicySource, configuration: Configuration) -> AsyncIterator[None]:
     """Reload changed packs for the length of the block."""
-    watcher = asyncio.create_task(policies.watch(reload_s))
+    watcher = asyncio.create_task(policies.watch(configuration.settings.policy.reload_seconds))
     try:
         yield
     finally:
