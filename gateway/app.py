@@ -55,11 +55,9 @@ class _Stores:
     state: StateStore
 
 
-def build_app(
-    configuration: Configuration, *, clock: Clock | None = None, siblings: Siblings | None = None
-) -> web.Application:
+def build_app(configuration: Configuration, *, siblings: Siblings | None = None) -> web.Application:
     """Return the gateway as an aiohttp application; raise ConfigError for what cannot work."""
-    clock = clock or SystemClock()
+    clock: Clock = SystemClock()
     reach = load_reach(configuration)
     policies = PolicySource(configuration, reach)
     telemetry, codecs = Telemetry(), build_codecs()
@@ -76,9 +74,8 @@ def build_app(
             await apply_declared_teams(configuration.settings.teams, books.directory)
             keyring = await _keyring(configuration, books, clock)
             async with _started(_open_state(configuration, books, clock, telemetry)) as state:
-                pipeline = _pipeline(
-                    configuration, _Stores(books, state), policies, upstreams, clock, telemetry
-                )
+                stores = _Stores(books, state)
+                pipeline = _pipeline(configuration, stores, policies, upstreams, clock, telemetry)
                 materials = _materials(configuration, books, pipeline, keyring, telemetry)
                 async with opened(materials) as office:
                     app[WIRING] = Wiring(
