@@ -90,7 +90,7 @@ def _fails_below(value: object, shape: type, steps: tuple[_Step, ...]) -> bool:
 
 def _at(value: object, steps: Sequence[_Step]) -> object:
     for step in steps:
-        value = _children(value)[step]
+        value = _children(value).get(step)
     return value
 
 

@@ -52,6 +52,8 @@ async def test_analyses_files_and_diff(gateway: Running, key: str) -> None:
         ({}, "description"),
         ({"descripton": "x"}, "descripton"),
         ({"description": 7}, "description"),
+        ({"description": "x", "metadata": {"a": 1}}, "metadata[...]"),
+        ({"files": {"a.py": {}}}, "files[...]"),
         ({"description": "x", "priority": "urgent"}, "priority"),
         ({"request": {"model": "auto"}}, "messages"),
         ([], None),
