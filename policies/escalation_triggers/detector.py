@@ -34,7 +34,15 @@ from policies.escalation_triggers.detector_file import (
     pack,
     unpack,
 )
-from policies.escalation_triggers.detector_text import Scan, as_bytes, first_place, reading, scan, word_of
+from policies.escalation_triggers.detector_text import (
+    Scan,
+    as_bytes,
+    first_place,
+    names_of,
+    reading,
+    scan,
+    word_of,
+)
 
 __all__ = [
     "EVIDENCE",
@@ -56,6 +64,9 @@ __all__ = [
 
 _REMEMBERED: Final = 4
 """Texts whose features are kept: explaining a score needs them again."""
+
+_MOST_WEIGHED: Final = 48
+"""How many features of a text an explanation looks at: the strongest for and against."""
 
 _UNLIKELY: Final = 1e-3
 """Kinds with a smaller share cannot move the blended gain."""
@@ -145,10 +156,13 @@ class Detector:
         lane = LABELS.index(label)
         known = {name: row for name in features(text) if (row := self._weights.get(name))}
         step = self._readings[lane][1] * _norm(lane_sums(list(known.values()))[-1])
-        weighed: dict[bytes, int] = {}
-        for name, row in known.items():
-            if word := word_of(name):
-                weighed[word] = weighed.get(word, 0) + lane_of(row, lane) - ZERO
+        steps = sorted([(lane_of(row, lane) - ZERO, name) for name, row in known.items()])
+        half = _MOST_WEIGHED // 2
+        strong = steps if len(steps) <= _MOST_WEIGHED else steps[:half] + steps[-half:]
+        weighed = {
+            word: sum(lane_of(known[name], lane) - ZERO for name in names_of(word) if name in known)
+            for word in {word_of(name) for _, name in strong} - {b""}
+        }
         return _placed(text, sorted(weighed.items(), key=_strength), step, most)
 
     def _read(self, rows: Sequence[int]) -> list[float]:

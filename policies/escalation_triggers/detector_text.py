@@ -44,7 +44,7 @@ _CUE_CHARS: Final = 3
 _PAGE_CHARS: Final = 256
 """Up to about this length a text is short, and it matters little how short."""
 _MAX_TRIES: Final = 64
-_COUNTED: Final = (b",", b".", b" and ", b"(", b"=", b"[", b"'", b'"')
+_COUNTED: Final = (b"(", b"=", b"[", b"'", b'"')
 _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LOWER: Final = _UPPER.lower()
 _WORD: Final = frozenset(_LOWER + _UPPER + b"0123456789")
@@ -60,6 +60,7 @@ class Scan:
 
     piece: bytes
     words: list[bytes]
+    distinct: set[bytes]
     title: list[bytes]
     marks: bytes
     """Every mark of the piece, in order."""
@@ -72,9 +73,8 @@ def scan(text: str) -> Scan:
     piece = as_bytes(read)
     title = piece.lstrip()[:TITLE_CHARS].partition(b"\n")[0]
     told = piece if read.isascii() else read.encode("ascii", "ignore")
-    return Scan(
-        piece, split_words(piece), split_words(title), told.translate(None, _NO_MARKS), _marks_of(title)
-    )
+    words = split_words(piece)
+    return Scan(piece, words, set(words), split_words(title), _marks_of(told), _marks_of(title))
 
 
 def as_bytes(text: str) -> bytes:
@@ -98,7 +98,7 @@ def reading(text: str) -> tuple[tuple[int, int], ...]:
 def features(scanned: Scan) -> set[bytes]:
     """Return the distinct features: words, marks, words and marks of the title, how it opens, sizes."""
     words, piece = scanned.words, scanned.piece
-    found = set(words)
+    found = set(scanned.distinct)
     found.update(map(_MARKS.__getitem__, set(scanned.marks)))
     found.update(map(b"^".__add__, scanned.title))
     found.update(map(b"^".__add__, map(_MARKS.__getitem__, set(scanned.title_marks))))
@@ -111,11 +111,10 @@ def features(scanned: Scan) -> set[bytes]:
 
 def measures(scanned: Scan) -> tuple[float, ...]:
     """Return the shape of the text as numbers, none of them about what it says; see `MEASURES`."""
-    piece, words = scanned.piece, scanned.words
-    distinct = set(words)
-    tokens = len(words) + len(scanned.marks) or 1
+    piece, words, marks, distinct = scanned.piece, scanned.words, scanned.marks, scanned.distinct
+    tokens = len(words) + len(marks) or 1
     numbers = list(filter(bytes.isdigit, distinct))
-    kinds = len(distinct) + len(set(scanned.marks))
+    kinds = len(distinct) + len(set(marks))
     return (
         math.log1p(len(piece)),
         math.log1p(len(piece) / _PAGE_CHARS),
@@ -125,9 +124,12 @@ def measures(scanned: Scan) -> tuple[float, ...]:
         kinds / tokens,
         len(piece) / tokens,
         len(words) / tokens,
-        min(3.0, scanned.marks.count(b"?")),
+        min(3.0, marks.count(b"?")),
         math.log1p(max(map(len, numbers), default=0)),
-        *[math.log1p(piece.count(mark)) for mark in _COUNTED],
+        math.log1p(marks.count(b",")),
+        math.log1p(marks.count(b".")),
+        math.log1p(piece.count(b" and ")),
+        *[math.log1p(marks.count(mark)) for mark in _COUNTED],
     )
 
 
@@ -136,6 +138,11 @@ def word_of(feature: bytes) -> bytes:
     if len(feature) > 1 and feature[:1] in {b"^", b"#"}:
         return feature[1:].lstrip().partition(b" ")[0] if feature[:1] == b"^" else b""
     return feature
+
+
+def names_of(word: bytes) -> tuple[bytes, ...]:
+    """Return the features that tell of one word: by itself, in the title, and opening the text."""
+    return word, b"^" + word, b"^ " + word
 
 
 def first_place(raw: bytes, word: bytes, ranges: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
