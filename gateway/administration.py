@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 import msgspec
@@ -11,7 +12,9 @@ from gateway.credentials import fingerprint, mint
 from gateway.errors import InvalidRequest
 from gateway.exchange import Scope
 from gateway.stores.base import BudgetSpec, Directory, KeyRow, KeySpec, Period
+from gateway.stores.directory_base import Versions
 from policies.pricing import nano
+from policies.yaml_lines import nearest
 
 DEFAULT_SCOPES: tuple[Scope, ...] = ("inference", "reports")
 MOST_USD = 1_000_000
@@ -49,25 +52,41 @@ class Issuer:
 
     def __init__(self, directory: Directory, configuration: Configuration) -> None:
         self._directory = directory
+        self._configuration = configuration
         self._configured = configuration.settings.general_settings.key_pepper
 
     async def create(self, team: str, spec: KeySpec, *, actor: str) -> IssuedKey:
         """Add a key to a team; raise NotFound, Conflict or InvalidRequest."""
+        check_models(spec.allowed_models, self._configuration)
         secret = mint()
         print_ = fingerprint(secret, await self._pepper())
         return IssuedKey(await self._directory.create_key(team, spec, print_, actor=actor), secret)
 
-    async def rotate(self, key_id: str, *, overlap_s: int, actor: str) -> IssuedKey:
+    async def rotate(
+        self, key_id: str, *, overlap_s: int, actor: str, expected: Versions = None
+    ) -> IssuedKey:
         """Give a key a new secret; the old one stays valid for the overlap. Raise NotFound or Conflict."""
         secret = mint()
         print_ = fingerprint(secret, await self._pepper())
-        key = await self._directory.rotate_key(key_id, print_, overlap_s=overlap_s, actor=actor)
+        key = await self._directory.rotate_key(
+            key_id, print_, overlap_s=overlap_s, actor=actor, expected=expected
+        )
         return IssuedKey(key, secret)
 
     async def _pepper(self) -> bytes:
         if self._configured:
             return self._configured.get_secret_value().encode()
         return await self._directory.pepper()
+
+
+def check_models(asked: Iterable[str] | None, configuration: Configuration) -> None:
+    """Raise InvalidRequest for a model that no deployment of the configuration has."""
+    known = {entry.model_name for entry in configuration.settings.model_list}
+    for name in asked or ():
+        if name not in known:
+            raise InvalidRequest(
+                f"no deployment is called `{name[:128]}`{nearest(name, known)}", param="allowed_models"
+            )
 
 
 def parse_usd(amount: str | Decimal, *, param: str | None = None) -> int:

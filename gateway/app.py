@@ -236,6 +236,7 @@ async def _keyring(configuration: Configuration, books: SqlBooks, clock: Clock) 
         master_key=general.master_key.get_secret_value() if general.master_key else None,
         clock=clock,
         trust_s=configuration.settings.server.key_cache_seconds,
+        admin_teams=general.admin_teams,
     )
 
 

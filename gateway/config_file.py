@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -66,6 +66,8 @@ class Configuration:
     settings: Settings
     path: Path | None
     warnings: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
+    """Environment variables the file refers to that are not set, each with its place."""
 
     @property
     def folder(self) -> Path:
@@ -114,8 +116,9 @@ def load_configuration(path: Path, *, need_secrets: bool = True) -> Configuratio
         raise ConfigError("must be a mapping of settings, such as `model_list:`", path=str(path), line=1)
     warnings: list[str] = []
     pruned = _pruned(document, document.value, str(path), warnings)
-    resolved = _Resolver(document, str(path), need_secrets=need_secrets).resolve(pruned, "$")
-    return _settings(resolved, document, path, tuple(warnings))
+    resolver = _Resolver(document, str(path), need_secrets=need_secrets)
+    configuration = _settings(resolver.resolve(pruned, "$"), document, path, tuple(warnings))
+    return replace(configuration, unset=tuple(resolver.unset))
 
 
 def _settings(
@@ -165,6 +168,7 @@ class _Resolver:
         self._document = document
         self._path = path
         self._need_secrets = need_secrets
+        self.unset: list[str] = []
 
     def resolve(self, value: dict[str, object], place: str) -> dict[str, object]:
         return {key: self._value(item, f"{place}.{key}") for key, item in value.items()}
@@ -180,6 +184,8 @@ class _Resolver:
 
     def _variable(self, name: str, place: str) -> str | None:
         found = os.environ.get(name)
+        if found is None:
+            self.unset.append(f"`{name}` for {place.removeprefix('$.')}")
         if found is None and self._need_secrets and not place.endswith(".master_key"):
             line = self._document.line(place)
             message = f"environment variable `{name}` is not set; set it or write the value here"

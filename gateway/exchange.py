@@ -29,6 +29,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     baseline: str = "all-premium"
     """What savings are measured against: `all-premium`, `all-base` or `requested`."""
     time_zone: str = "UTC"
+    organisation: bool = False
+    """Whether the scope `admin` reaches all teams, and not the caller's own alone."""
+
+    @property
+    def seen_team(self) -> str | None:
+        """Return the only team whose requests and decisions the caller may see; None for all of them."""
+        return None if self.organisation else self.team_id
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import get_args
 
@@ -37,6 +38,7 @@ ADMIN = Caller(
         team_id=ADMIN_TEAM,
         team_name=ADMIN_TEAM,
         scopes=ALL_SCOPES,
+        organisation=True,
     )
 )
 
@@ -45,8 +47,16 @@ class KeyRing:
     """Looks keys up in the books and trusts an answer, good or bad, for a few seconds."""
 
     def __init__(
-        self, *, books: Books, pepper: bytes, master_key: str | None, clock: Clock, trust_s: float
+        self,
+        *,
+        books: Books,
+        pepper: bytes,
+        master_key: str | None,
+        clock: Clock,
+        trust_s: float,
+        admin_teams: Collection[str] = (),
     ) -> None:
+        self._admin_teams = frozenset(admin_teams)
         self._books = books
         self._pepper = pepper
         self._master = None if master_key is None else hash_key(master_key, pepper)
@@ -78,7 +88,7 @@ class KeyRing:
         if key_id == ADMIN.principal.key_id:
             return ADMIN
         grant = await self._books.find_grant_of(key_id, int(self._clock.now() * 1000))
-        return None if grant is None else _caller(grant)
+        return None if grant is None else self._caller(grant)
 
     def forget(self) -> None:
         """Trust nothing read so far: keys, teams or budgets were changed in this process."""
@@ -87,7 +97,11 @@ class KeyRing:
 
     async def _look_up(self, digest: str) -> Caller | None:
         grant = await self._books.find_grant(digest, int(self._clock.now() * 1000))
-        return None if grant is None else _caller(grant)
+        return None if grant is None else self._caller(grant)
+
+    def _caller(self, grant: KeyGrant) -> Caller:
+        overall = "admin" in grant.key.scopes and grant.team.name in self._admin_teams
+        return _caller(grant, organisation=overall)
 
     def _remember(self, digest: str, entry: tuple[float, Caller | None]) -> None:
         self._cache[digest] = entry
@@ -96,7 +110,7 @@ class KeyRing:
             self._cache.popitem(last=False)
 
 
-def _caller(grant: KeyGrant) -> Caller:
+def _caller(grant: KeyGrant, *, organisation: bool) -> Caller:
     key, team = grant.key, grant.team
     return Caller(
         principal=Principal(
@@ -110,6 +124,7 @@ def _caller(grant: KeyGrant) -> Caller:
             allowed_models=None if key.allowed_models is None else frozenset(key.allowed_models),
             baseline=team.baseline,
             time_zone=team.time_zone,
+            organisation=organisation,
         ),
         budgets=grant.budgets,
         limits=(

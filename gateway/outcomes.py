@@ -87,7 +87,7 @@ async def take_feedback(
 ) -> Noted:
     """Write down the caller's word; raise NotFound for another team's decision, InvalidRequest, Conflict."""
     _check_trigger(feedback.trigger, policy)
-    team = None if "admin" in principal.scopes else principal.team_id
+    team = principal.seen_team
     await sources.books.flush()
     row = await sources.decisions.decision(feedback.decision_id, team)
     if row is None:

@@ -30,6 +30,12 @@ def _plain_name(name: str) -> str:
 Name = Annotated[str, AfterValidator(_plain_name)]
 
 
+def _not_auto(name: str) -> str:
+    if name == "auto":
+        raise ValueError("`auto` is what policy routes; give the deployment another name")
+    return name
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -76,7 +82,7 @@ class ModelInfo(_Section):
 class ModelEntry(_Section):
     """One deployment; several with the same `model_name` share the load in order."""
 
-    model_name: Name = Field(description="The name clients ask for.")
+    model_name: Annotated[Name, AfterValidator(_not_auto)] = Field(description="The name clients ask for.")
     litellm_params: LitellmParams
     model_info: ModelInfo = ModelInfo.model_construct()
 
@@ -131,6 +137,10 @@ class GeneralSettings(_Section):
 
     master_key: SecretStr | None = Field(
         None, description="Admin key with every scope; none closes admin routes."
+    )
+    admin_teams: list[str] = Field(
+        default=[],
+        description="Teams whose keys with the scope `admin` administer all teams; others' only their own.",
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///gateway.db"), description="SQLite or PostgreSQL URL of the books."
@@ -257,6 +267,14 @@ class TeamEntry(_Section):
     concurrency: int | None = Field(None, ge=1, le=10**12, description="Requests at a time.")
 
 
+def _told_apart(teams: list[TeamEntry]) -> list[TeamEntry]:
+    names = [team.name for team in teams]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the team `{twice}` is declared twice; keep one")
+    return teams
+
+
 class Settings(BaseSettings):
     """The whole configuration."""
 
@@ -281,7 +299,9 @@ class Settings(BaseSettings):
     workflows: WorkflowSettings = WorkflowSettings.model_construct()
     retention: RetentionSettings = RetentionSettings.model_construct()
     log: LogSettings = LogSettings.model_construct()
-    teams: list[TeamEntry] = Field(default=[], description="Teams declared here rather than by CLI or API.")
+    teams: Annotated[list[TeamEntry], AfterValidator(_told_apart)] = Field(
+        default=[], description="Teams declared here rather than by CLI or API."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, parse_usd
 from gateway.cli.options import config_option, limit_options, limits_asked, open_configuration, with_books
-from gateway.cli.teams import ACTOR
+from gateway.cli.teams import ACTOR, check_period
 from gateway.errors import InvalidRequest
 from gateway.exchange import Scope
 from gateway.stores.base import BudgetSpec, Directory, KeyChange, KeyRow, KeySpec, Period
@@ -38,7 +38,7 @@ def command() -> None:
 )
 @click.option("--model", "models", multiple=True, help="Model name the key may reach; default all.")
 @click.option("--budget-usd", default=None, help="Money limit per period.")
-@click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default="1mo", help="Budget period.")
+@click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default=None, help="Budget period; 1mo.")
 @click.option("--expires", default=None, help="Lifetime such as 12h, 30d or 8w; default none.")
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -50,16 +50,21 @@ def create(  # noqa: PLR0913 - one parameter per option
     scopes: tuple[Scope, ...],
     models: tuple[str, ...],
     budget_usd: str | None,
-    period: Period,
+    period: Period | None,
     expires: str | None,
     as_json: bool,
     **limits: int | None,
 ) -> None:
     """Create a key and show its secret, once."""
+    check_period(budget_usd, period)
     configuration = open_configuration(config, need_secrets=False)
 
     async def run(_books: object, directory: Directory) -> IssuedKey:
-        budgets = () if budget_usd is None else (BudgetSpec(limit_nano=parse_usd(budget_usd), period=period),)
+        budgets = (
+            ()
+            if budget_usd is None
+            else (BudgetSpec(limit_nano=parse_usd(budget_usd), period=period or "1mo"),)
+        )
         spec = KeySpec(
             name=name or f"key-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}",
             scopes=scopes or DEFAULT_SCOPES,

@@ -38,7 +38,7 @@ def command() -> None:
 )
 @click.option("--time-zone", default="UTC", help="IANA zone in which budgets and days begin.")
 @click.option("--budget-usd", default=None, help="Money limit per period.")
-@click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default="1mo", help="Budget period.")
+@click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default=None, help="Budget period; 1mo.")
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(  # noqa: PLR0913 - one parameter per option
@@ -49,11 +49,12 @@ def create(  # noqa: PLR0913 - one parameter per option
     baseline: str,
     time_zone: str,
     budget_usd: str | None,
-    period: Period,
+    period: Period | None,
     as_json: bool,
     **limits: int | None,
 ) -> None:
     """Create the team NAME."""
+    check_period(budget_usd, period)
     configuration = open_configuration(config, need_secrets=False)
     fields = {"name": name, "rewrite": rewrite, "baseline": baseline, "time_zone": time_zone}
     spec = or_fail(lambda: msgspec.convert(fields | limits_asked(limits), TeamSpec))
@@ -63,7 +64,7 @@ def create(  # noqa: PLR0913 - one parameter per option
         team = await directory.create_team(spec, actor=ACTOR)
         if limit is not None:
             await directory.set_budget(
-                f"team:{team.id}", BudgetSpec(limit_nano=limit, period=period), actor=ACTOR
+                f"team:{team.id}", BudgetSpec(limit_nano=limit, period=period or "1mo"), actor=ACTOR
             )
         return team
 
@@ -119,6 +120,12 @@ def delete(*, config: Path | None, name: str) -> None:
     configuration = open_configuration(config, need_secrets=False)
     team = with_books(configuration, lambda _, directory: directory.delete_team(name, actor=ACTOR))
     click.echo(f"team {team.name} deleted, its keys revoked")
+
+
+def check_period(budget_usd: str | None, period: Period | None) -> None:
+    """End the command when a period is given for no budget: a limit was meant and would be missing."""
+    if period is not None and budget_usd is None:
+        raise click.UsageError("--period is the period of a budget; give --budget-usd too")
 
 
 def _change(given: dict[str, str | bool | int | None]) -> TeamChange:

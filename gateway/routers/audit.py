@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
+from gateway.authority import require_organisation
 from gateway.http_values import Listing, Paging, answer, listing, read_query
 from gateway.keyring import Caller
 from gateway.stores.base import AuditRow
@@ -24,8 +25,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """An object; what was changed shows the old and the new value."""
 
 
-async def list_acts(request: web.Request, _caller: Caller) -> web.Response:
+async def list_acts(request: web.Request, caller: Caller) -> web.Response:
     """Return acts, the newest first."""
+    require_organisation(caller.principal)
     paging = read_query(request, Paging)
     acts = [_act(row) for row in await request.app[WIRING].directory.list_audit(paging.page)]
     return answer(listing(acts, paging))

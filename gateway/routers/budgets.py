@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.administration import Money, parse_usd
+from gateway.authority import reach_budget
 from gateway.budgets import window
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.http_values import Listing, Paging, answer, listing, read_json, read_query
@@ -44,17 +45,22 @@ class BudgetPaging(Paging, frozen=True, kw_only=True):
     scope: Name | None = None
 
 
-async def list_budgets(request: web.Request, _caller: Caller) -> web.Response:
-    """Return the limits of live teams and keys."""
+async def list_budgets(request: web.Request, caller: Caller) -> web.Response:
+    """Return the limits of live teams and keys; to a team's admin its team's, or those of the scope asked."""
     wiring, paging = request.app[WIRING], read_query(request, BudgetPaging)
-    found = await wiring.directory.list_budgets(paging.scope, paging.page)
+    own = caller.principal.seen_team
+    scope = paging.scope or (None if own is None else f"team:{own}")
+    if scope is not None:
+        await reach_budget(wiring.directory, caller.principal, scope, change=False)
+    found = await wiring.directory.list_budgets(scope, paging.page)
     await wiring.books.flush()
     return answer(listing([await _status(wiring, owned) for owned in found], paging))
 
 
-async def get_budget(request: web.Request, _caller: Caller) -> web.Response:
+async def get_budget(request: web.Request, caller: Caller) -> web.Response:
     """Return one limit."""
     wiring = request.app[WIRING]
+    await reach_budget(wiring.directory, caller.principal, request.match_info["scope"], change=False)
     owned = await wiring.directory.find_budget(request.match_info["scope"], _period(request))
     await wiring.books.flush()
     return answer(await _status(wiring, owned))
@@ -63,6 +69,7 @@ async def get_budget(request: web.Request, _caller: Caller) -> web.Response:
 async def put_budget(request: web.Request, caller: Caller) -> web.Response:
     """Set a limit; again changes nothing."""
     wiring, scope, period = request.app[WIRING], request.match_info["scope"], _period(request)
+    await reach_budget(wiring.directory, caller.principal, scope, change=True)
     _check_model(wiring, scope)
     money = await read_json(request, Money)
     spec = BudgetSpec(
@@ -75,6 +82,7 @@ async def put_budget(request: web.Request, caller: Caller) -> web.Response:
 async def delete_budget(request: web.Request, caller: Caller) -> web.Response:
     """Lift a limit."""
     directory, scope = request.app[WIRING].directory, request.match_info["scope"]
+    await reach_budget(directory, caller.principal, scope, change=True)
     await directory.remove_budget(scope, _period(request), actor=caller.principal.key_id)
     return web.Response(status=204)
 

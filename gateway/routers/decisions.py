@@ -16,7 +16,7 @@ async def get_decision(request: web.Request, caller: Caller) -> web.Response:
     """Return one decision with its explanation; another team's does not exist for the caller."""
     wiring = request.app[WIRING]
     principal = caller.principal
-    team = None if "admin" in principal.scopes else principal.team_id
+    team = principal.seen_team
     name = request.match_info["id"]
     row = wiring.pipeline.refused.find(name, team)
     if row is None:

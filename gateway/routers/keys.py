@@ -7,9 +7,10 @@ from typing import Annotated
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
-from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, Limit
+from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, Limit, check_models
+from gateway.authority import check_grant, reach_key, reach_team
 from gateway.exchange import Scope
 from gateway.http_values import (
     Listing,
@@ -70,20 +71,25 @@ async def create_key(request: web.Request, caller: Caller) -> web.Response:
         tpm=asked.tpm,
         concurrency=asked.concurrency,
     )
-    issued = await _issuer(request.app[WIRING]).create(asked.team, spec, actor=caller.principal.key_id)
+    wiring, principal = request.app[WIRING], caller.principal
+    check_grant(principal, spec.scopes)
+    team = await reach_team(wiring.directory, principal, asked.team)
+    issued = await _issuer(wiring).create(team, spec, actor=principal.key_id)
     return answer_version(issued, issued.key, status=201)
 
 
-async def list_keys(request: web.Request, _caller: Caller) -> web.Response:
+async def list_keys(request: web.Request, caller: Caller) -> web.Response:
     """Return keys that are not revoked."""
-    paging = read_query(request, KeyPaging)
-    keys = await request.app[WIRING].directory.list_keys(paging.team, paging.page)
+    paging, directory = read_query(request, KeyPaging), request.app[WIRING].directory
+    asked = paging.team or caller.principal.seen_team
+    team = None if asked is None else await reach_team(directory, caller.principal, asked)
+    keys = await directory.list_keys(team, paging.page)
     return answer(listing(keys, paging))
 
 
-async def get_key(request: web.Request, _caller: Caller) -> web.Response:
+async def get_key(request: web.Request, caller: Caller) -> web.Response:
     """Return one key, revoked or not."""
-    key = await request.app[WIRING].directory.find_key(request.match_info["id"])
+    key = await _named(request, caller)
     return answer_version(key, key)
 
 
@@ -100,23 +106,39 @@ async def set_blocked(blocked: bool, request: web.Request, caller: Caller) -> we
 async def rotate_key(request: web.Request, caller: Caller) -> web.Response:
     """Give a key a new secret and show it, this once."""
     rotation = await read_json(request, Rotation) if request.can_read_body else Rotation()
+    key = await _named(request, caller)
+    check_grant(caller.principal, key.scopes)
     issued = await _issuer(request.app[WIRING]).rotate(
-        request.match_info["id"], overlap_s=rotation.overlap_seconds, actor=caller.principal.key_id
+        key.id,
+        overlap_s=rotation.overlap_seconds,
+        actor=caller.principal.key_id,
+        expected=expected_versions(request),
     )
     return answer_version(issued, issued.key)
 
 
 async def revoke_key(request: web.Request, caller: Caller) -> web.Response:
     """End a key; again changes nothing."""
+    found = await _named(request, caller)
     key = await request.app[WIRING].directory.revoke_key(
-        request.match_info["id"], actor=caller.principal.key_id, expected=expected_versions(request)
+        found.id, actor=caller.principal.key_id, expected=expected_versions(request)
     )
     return answer_version(key, key)
 
 
+async def _named(request: web.Request, caller: Caller) -> KeyRow:
+    """Return the key the path names; raise NotFound for one the caller does not administer."""
+    return await reach_key(request.app[WIRING].directory, caller.principal, request.match_info["id"])
+
+
 async def _change(request: web.Request, caller: Caller, change: KeyChange) -> web.Response:
+    if change.scopes is not UNSET:
+        check_grant(caller.principal, change.scopes)
+    if change.allowed_models is not UNSET:
+        check_models(change.allowed_models, request.app[WIRING].configuration)
+    found = await _named(request, caller)
     key = await request.app[WIRING].directory.update_key(
-        request.match_info["id"],
+        found.id,
         change,
         actor=caller.principal.key_id,
         expected=expected_versions(request),
@@ -183,6 +205,7 @@ ROUTES = (
         summary="Give a key a new secret; the old one stays valid for `overlap_seconds`.",
         body=Rotation,
         answer=IssuedKey,
+        versioned=True,
     ),
     *(
         Guarded(

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from gateway.authority import require_organisation
 from gateway.exchange import Principal
 from gateway.http_values import answer, read_query
 from gateway.intake import read_body
@@ -41,8 +42,9 @@ class Comparing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     currency: str | None = None
 
 
-async def compare(request: web.Request, _caller: Caller) -> web.Response:
-    """Return a vendor's cost export, sent as the body, beside the books."""
+async def compare(request: web.Request, caller: Caller) -> web.Response:
+    """Return a vendor's cost export, sent as the body, beside the books of all teams."""
+    require_organisation(caller.principal)
     wiring, how = request.app[WIRING], read_query(request, Comparing)
     body = await read_body(request)
     columns: dict[Role, str] = {role: name for role in ROLES if (name := getattr(how, role)) is not None}
@@ -54,7 +56,7 @@ async def compare(request: web.Request, _caller: Caller) -> web.Response:
 
 async def seen_team(wiring: Wiring, principal: Principal, asked: str | None) -> str | None:
     """Return the id of the team a report is limited to; None for all, which only an admin sees."""
-    if "admin" not in principal.scopes:
+    if not principal.organisation:
         return principal.team_id
     return (await wiring.directory.find_team(asked)).id if asked else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.authority import reach_team, require_organisation
 from gateway.http_values import (
     Listing,
     Paging,
@@ -21,25 +22,33 @@ from gateway.wiring import WIRING, Guarded
 
 async def create_team(request: web.Request, caller: Caller) -> web.Response:
     """Add a team."""
+    require_organisation(caller.principal)
     spec = await read_json(request, TeamSpec)
     team = await request.app[WIRING].directory.create_team(spec, actor=caller.principal.key_id)
     return answer_version(team, team, status=201)
 
 
-async def list_teams(request: web.Request, _caller: Caller) -> web.Response:
-    """Return live teams."""
-    paging = read_query(request, Paging)
-    return answer(listing(await request.app[WIRING].directory.list_teams(paging.page), paging))
+async def list_teams(request: web.Request, caller: Caller) -> web.Response:
+    """Return live teams: all, or the caller's own."""
+    paging, directory = read_query(request, Paging), request.app[WIRING].directory
+    own = caller.principal.seen_team
+    if own is not None:
+        return answer(listing([await directory.find_team(own)], paging))
+    return answer(listing(await directory.list_teams(paging.page), paging))
 
 
-async def get_team(request: web.Request, _caller: Caller) -> web.Response:
+async def get_team(request: web.Request, caller: Caller) -> web.Response:
     """Return one live team."""
-    team = await request.app[WIRING].directory.find_team(request.match_info["team"])
+    directory = request.app[WIRING].directory
+    team = await directory.find_team(
+        await reach_team(directory, caller.principal, request.match_info["team"])
+    )
     return answer_version(team, team)
 
 
 async def change_team(request: web.Request, caller: Caller) -> web.Response:
     """Give a team other settings."""
+    require_organisation(caller.principal)
     change = await read_json(request, TeamChange)
     team = await request.app[WIRING].directory.update_team(
         request.match_info["team"],
@@ -52,6 +61,7 @@ async def change_team(request: web.Request, caller: Caller) -> web.Response:
 
 async def delete_team(request: web.Request, caller: Caller) -> web.Response:
     """Retire a team; requests in flight are still served and booked."""
+    require_organisation(caller.principal)
     team = await request.app[WIRING].directory.delete_team(
         request.match_info["team"], actor=caller.principal.key_id, expected=expected_versions(request)
     )

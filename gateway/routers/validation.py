@@ -96,7 +96,7 @@ def _packs(candidate: Candidate, principal: Principal, wiring: Wiring) -> list[s
 
 
 def _team(principal: Principal) -> str | None:
-    return None if "admin" in principal.scopes else principal.team_id
+    return principal.seen_team
 
 
 ROUTES = (

@@ -75,6 +75,13 @@ class Database:
 
         return await self.run(at_once)
 
+    def reach(self) -> None:
+        """Raise StoreUnavailable unless the database can be opened; a file that is not there may be made."""
+        if self.sqlite_path is None or self.sqlite_path.exists():
+            self.run_here(_revision)
+        elif not os.access(next(p for p in self.sqlite_path.parents if p.exists()), os.W_OK):
+            raise StoreUnavailable("the ledger's file cannot be made there; choose another folder")
+
     def migrate(self) -> None:
         """Bring the tables to this version's revision, one process at a time; raise ConfigError."""
         if self.sqlite_path:

@@ -96,12 +96,20 @@ class SqlDirectory:
         return await self._change(actor, lambda act: directory_keys.update_key(act, key_id, change, expected))
 
     async def rotate_key(
-        self, key_id: str, fingerprint: Fingerprint, *, overlap_s: int = 0, actor: str
+        self,
+        key_id: str,
+        fingerprint: Fingerprint,
+        *,
+        overlap_s: int = 0,
+        actor: str,
+        expected: Versions = None,
     ) -> KeyRow:
         """Give a key a new secret; raise NotFound, InvalidRequest or Conflict."""
-        return await self._change(
-            actor, lambda act: directory_keys.rotate_key(act, key_id, fingerprint, overlap_s)
-        )
+
+        def rotate(act: Act) -> KeyRow:
+            return directory_keys.rotate_key(act, key_id, fingerprint, overlap_s, expected)
+
+        return await self._change(actor, rotate)
 
     async def revoke_key(self, key_id: str, *, actor: str, expected: Versions = None) -> KeyRow:
         """End a key now and lift its budgets; ending it again changes nothing. Raise NotFound."""

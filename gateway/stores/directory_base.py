@@ -221,7 +221,13 @@ class Directory(Protocol):
         ...
 
     async def rotate_key(
-        self, key_id: str, fingerprint: Fingerprint, *, overlap_s: int = 0, actor: str
+        self,
+        key_id: str,
+        fingerprint: Fingerprint,
+        *,
+        overlap_s: int = 0,
+        actor: str,
+        expected: Versions = None,
     ) -> KeyRow:
         """Give a key a new secret; no earlier one is valid for longer than `overlap_s` from now on.
 

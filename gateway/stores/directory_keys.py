@@ -78,10 +78,11 @@ def update_key(act: Act, key_id: str, change: KeyChange, expected: Versions) -> 
     return changed
 
 
-def rotate_key(act: Act, key_id: str, fingerprint: Fingerprint, overlap_s: int) -> KeyRow:
+def rotate_key(act: Act, key_id: str, fingerprint: Fingerprint, overlap_s: int, expected: Versions) -> KeyRow:
     """Give a key a new secret; no earlier one is valid for longer than the overlap from now on."""
     check_overlap(overlap_s)
     found = _live_key(act, key_id)
+    check_version("key", found.version, expected)
     _retire_secrets(act, key_id, act.now_ms + overlap_s * 1000)
     changed = msgspec.structs.replace(found, last4=fingerprint.last4, version=found.version + 1)
     values = key_values(changed) | {"key_hash": fingerprint.key_hash}

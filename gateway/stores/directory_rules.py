@@ -65,9 +65,12 @@ def check_overlap(overlap_s: int) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise InvalidRequest unless `name` is 1 to 64 printable characters without spaces at its ends."""
-    if not (0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip()):
-        raise InvalidRequest(f"a name is 1 to {_LONGEST_NAME} printable characters", param="name")
+    """Raise InvalidRequest for a name that cannot be seen whole or could be taken for a path."""
+    seen = 0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip()
+    if not seen or "/" in name or "\\" in name or not name.strip("."):
+        raise InvalidRequest(
+            f"a name is 1 to {_LONGEST_NAME} printable characters, without slashes", param="name"
+        )
 
 
 def _check_types(spec: Spec) -> None:

@@ -183,6 +183,10 @@ class SqlBooks:
         """
         return await self._database.read(lambda connection: read_report(connection, query))
 
+    async def reach(self) -> None:
+        """Raise StoreUnavailable unless the database can be opened; nothing is made or changed."""
+        await asyncio.to_thread(self._database.reach)
+
     async def booked(
         self, since_ms: int, until_ms: int, time_zone: str, cards: Mapping[str, str]
     ) -> Sequence[BookedLine]:

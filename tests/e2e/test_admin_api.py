@@ -225,11 +225,12 @@ async def test_pages_of_teams(admin: Admin) -> None:
 async def test_audit_names_who(admin: Admin) -> None:
     """Each act stands in the trail with the key that did it, and with the old and the new value."""
     key_id, secret = await admin.make_key(scopes=["admin"])
-    await Admin(admin.gateway, secret).call("PATCH", "/v1/teams/blue", {"time_zone": "Asia/Tokyo"})
+    (own,) = (await Admin(admin.gateway, secret).call("GET", "/v1/keys")).data
+    await Admin(admin.gateway, secret).call("PATCH", f"/v1/keys/{own['id']}", {"name": "renamed"})
     acts = {str(act["act"]): act for act in (await admin.call("GET", "/v1/audit")).data}
     assert (acts["key.create"]["actor"], acts["key.create"]["object_id"]) == ("master", key_id)
-    assert acts["team.update"]["actor"] == key_id
-    assert acts["team.update"]["detail"] == {"time_zone": ["UTC", "Asia/Tokyo"]}
+    assert acts["key.update"]["actor"] == key_id
+    assert acts["key.update"]["detail"] == {"name": ["ci", "renamed"]}
 
 
 async def test_admin_scope_is_needed(gateway: Running) -> None:
@@ -250,7 +251,12 @@ async def test_answers_fit_openapi(admin: Admin) -> None:
     await admin.call("PUT", f"/v1/budgets/team:{team_id}/1mo", {"limit_usd": 1})
     names = {"{team}": team_id, "{id}": key_id, "{scope}": f"team:{team_id}", "{period}": "1mo"}
     shown = [
-        route for route in ROUTES if isinstance(route, Guarded) and route.method == "GET" and route.answer
+        route
+        for route in ROUTES
+        if isinstance(route, Guarded)
+        and route.method == "GET"
+        and route.answer
+        and "{workflow_id}" not in route.path
     ]
     for route in shown:
         declared = path = plain_path(route.path)
