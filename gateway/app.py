@@ -18,6 +18,7 @@ from gateway.dispatcher import Dispatcher, Routes
 from gateway.exchange import Exchange, Upstream
 from gateway.fleet import LITELLM, LITELLM_EMBEDDINGS, Reach
 from gateway.inspection import Inspector
+from gateway.intake import invite_body
 from gateway.keyring import KeyRing
 from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
@@ -111,7 +112,7 @@ def _complete(app: web.Application) -> None:
     app.on_shutdown.append(_stop_waiting)
     for route in ROUTES:
         handler = guarded(route) if isinstance(route, Guarded) else route.handler
-        app.router.add_route(route.method, route.path, handler)
+        app.router.add_route(route.method, route.path, handler, expect_handler=invite_body)
 
 
 @asynccontextmanager

@@ -46,11 +46,16 @@ class GatewayError(Exception):
         status: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.param = param
+        self.message = _encodable(message)
+        self.param = param if param is None else _encodable(param)
         self.retry_after_s = retry_after_s
         self.detail = detail
         self.http_status = self.status if status is None else status
+
+
+def _encodable(text: str) -> str:
+    """Return a text that can be written as UTF-8: a client's header may hold bytes that are none."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class ClientError(GatewayError):

@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.errors import InvalidRequest, PayloadTooLarge
 
@@ -16,6 +16,13 @@ _GZIP, _ZLIB, _DEFLATE = 31, 15, -15
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _DEFLATE)}
 """RFC 9110 means zlib's frame by `deflate`; some clients send it bare."""
 _TOO_LARGE = "the request body, decompressed, is larger than this gateway accepts"
+
+
+async def invite_body(request: web.Request) -> None:
+    """Let a client that waits for it send its body; no other expectation is met (RFC 9110, 10.1.1)."""
+    if request.headers.get("expect", "").lower() == "100-continue" and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
 
 
 async def read_body(request: web.Request, *, idle_s: float = 30.0) -> bytes:

@@ -14,6 +14,7 @@ from gateway.wiring import Guarded, Route
 
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _REF = "#/components/schemas/{name}"
+_NO_CONTENT = 204
 _SHOWN = (DecisionRecord, Explanation, CostLine, RoiLine)
 _IF_MATCH = {
     "name": "If-Match",
@@ -42,7 +43,7 @@ def document(routes: Iterable[Route], version: str = "0.1.0") -> Json:
         },
         "paths": paths,
         "components": {
-            "schemas": shapes.components | {"Error": _ERROR},
+            "schemas": shapes.components | {"Error": _ERROR, "AnthropicError": _ANTHROPIC_ERROR},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -62,7 +63,7 @@ class _Shapes:
         schemas, self.components = msgspec.json.schema_components((*_SHOWN, *types), ref_template=_REF)
         self._schemas = dict(zip(types, schemas[len(_SHOWN) :], strict=True))
 
-    def content(self, shape: object) -> Json:
+    def content(self, shape: object) -> Mapping[str, Json]:
         """Return the JSON content of a type, of any object where none is declared."""
         return {"application/json": {"schema": self._schemas.get(shape, {"type": "object"})}}
 
@@ -104,13 +105,25 @@ def _parameters(route: Route, shapes: _Shapes) -> Iterator[Json]:
 
 
 def _responses(route: Route, shapes: _Shapes) -> Json:
-    error = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
     good: dict[str, object] = {"description": "as the summary says"}
-    answer = _answer(route)
-    if answer is not None:
-        good["content"] = shapes.content(answer)
-    status = route.status if isinstance(route, Guarded) else 200
-    return {str(status): good, "default": {"description": "an error in OpenAI's shape", "content": error}}
+    statuses = (route.status,) if isinstance(route, Guarded) else route.statuses
+    if statuses != (_NO_CONTENT,):
+        good["content"] = {media: _medium(media, route, shapes) for media in route.media}
+    shape, whose = ("AnthropicError", "Anthropic") if _speaks_messages(route) else ("Error", "OpenAI")
+    content = {"application/json": {"schema": {"$ref": _REF.format(name=shape)}}}
+    error = {"description": f"an error in {whose}'s shape", "content": content}
+    refusals = dict.fromkeys(("401", "403"), error) if isinstance(route, Guarded) else {}
+    return {str(status): good for status in statuses} | refusals | {"default": error}
+
+
+def _medium(media: str, route: Route, shapes: _Shapes) -> Json:
+    if media != "application/json":
+        return {"schema": {"type": "string"}}
+    return shapes.content(_answer(route))["application/json"]
+
+
+def _speaks_messages(route: Route) -> bool:
+    return route.path.startswith("/v1/messages")
 
 
 def _answer(route: Route) -> object:
@@ -131,5 +144,18 @@ _ERROR: Json = {
                 "code": {"type": ["string", "null"]},
             },
         }
+    },
+}
+_ANTHROPIC_ERROR: Json = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+        "request_id": {"type": "string"},
     },
 }

@@ -65,6 +65,8 @@ class Guarded:
     body: object = None
     answer: object = None
     status: int = 200
+    media: tuple[str, ...] = ("application/json",)
+    """The content types of a good answer."""
     versioned: bool = False
     """Whether `If-Match` is heeded."""
 
@@ -77,6 +79,9 @@ class Public:
     path: str
     handler: PublicHandler
     summary: str
+    media: tuple[str, ...] = ("application/json",)
+    statuses: tuple[int, ...] = (200,)
+    """What it answers with a body of that kind."""
 
 
 Route = Guarded | Public

@@ -41,7 +41,9 @@ def routes(resources: Iterable[Route]) -> tuple[Route, ...]:
 
     own = (
         Public(method="GET", path="/openapi.json", handler=get_openapi, summary="This API in OpenAPI 3.1."),
-        Public(method="GET", path="/docs", handler=get_page, summary="This API for people."),
+        Public(
+            method="GET", path="/docs", handler=get_page, summary="This API for people.", media=("text/html",)
+        ),
     )
     described.extend(own)
     return own

@@ -50,6 +50,9 @@ ROUTES = (
         path="/health/readiness",
         handler=readiness,
         summary="Whether requests can be served and booked.",
+        statuses=(200, 503),
     ),
-    Public(method="GET", path="/metrics", handler=metrics, summary="Prometheus metrics."),
+    Public(
+        method="GET", path="/metrics", handler=metrics, summary="Prometheus metrics.", media=("text/plain",)
+    ),
 )

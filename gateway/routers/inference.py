@@ -34,6 +34,8 @@ _ENDPOINTS: tuple[tuple[Dialect, tuple[str, ...], str], ...] = (
         "OpenAI Embeddings, served by the model that is named.",
     ),
 )
+_WHOLE = ("application/json",)
+_STREAMED = (*_WHOLE, "text/event-stream")
 
 
 async def count_tokens(request: web.Request, _caller: Caller) -> web.Response:
@@ -55,7 +57,12 @@ def _routes() -> Iterator[Guarded]:
     for dialect, paths, summary in _ENDPOINTS:
         for path in paths:
             yield Guarded(
-                method="POST", path=path, handler=_serving(dialect), scope="inference", summary=summary
+                method="POST",
+                path=path,
+                handler=_serving(dialect),
+                scope="inference",
+                summary=summary,
+                media=_WHOLE if dialect == "embeddings" else _STREAMED,
             )
 
 

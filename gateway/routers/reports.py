@@ -87,6 +87,7 @@ ROUTES = (
         scope="reports",
         summary="What requests cost, exact, by team, key, model, trigger, tag, day or anything recorded.",
         query=Question,
+        media=("application/json", "text/csv"),
     ),
     Guarded(
         method="GET",
@@ -95,5 +96,6 @@ ROUTES = (
         scope="reports",
         summary="What routing saved against the declared baseline, signed, with coverage and an interval.",
         query=Question,
+        media=("application/json", "text/csv"),
     ),
 )

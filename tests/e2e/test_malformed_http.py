@@ -104,3 +104,31 @@ async def test_client_leaves_while_sending(gateway: Running, key: str) -> None:
     writer.close()
     assert (await gateway.get(key, "/v1/models"))[0] == 200
     assert await gateway.rows() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("accept", "api-key", "authorization", "content-encoding", "content-type", "expect", "if-match"),
+        *("x-gateway-metadata", "x-gateway-route", "x-gateway-tags", "x-session-id", "user-agent"),
+    ],
+)
+async def test_headers_that_are_no_text(gateway: Running, key: str, name: str) -> None:
+    """Bytes that are no UTF-8 in a header are at worst the client's error."""
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": ROUTINE}]}).encode()
+    own = b"" if name == "authorization" else b"authorization: Bearer " + key.encode() + b"\r\n"
+    odd = name.encode() + b': {"a":"\xff\xfe"}\r\n'
+    head, _ = await talk(gateway, POST + own + odd + b"content-length: %d\r\n\r\n" % len(body) + body)
+    assert head.split(b" ")[1] in {b"200", b"400", b"401", b"415"}
+
+
+async def test_body_is_invited(gateway: Running, key: str) -> None:
+    """A client that waits before it sends its body is told to go on, once it may."""
+    own = b"authorization: Bearer " + key.encode() + b"\r\nexpect: 100-continue\r\n"
+    target = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    writer.write(POST + own + b"content-length: 1\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"{")
+    assert b" 400 " in await reader.readline()
+    writer.close()

@@ -107,3 +107,13 @@ def test_many_entries() -> None:
         convert(read(f"leaves:\n{rows}  last: {{size: x}}\n"), Tree)
 
     assert error.value.line == 3_002
+
+
+def test_fault_without_its_document() -> None:
+    """Where only msgspec's complaint is known, the key it leaves out stays out."""
+    fault = "Expected `int`, got `str` - at `$.leaves[...].size`"
+
+    assert explain(fault, None, Tree) == (
+        "`$.leaves[...].size`: expected `int`, got `str`",
+        "$.leaves[...].size",
+    )
