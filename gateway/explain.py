@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from policies.near_misses import near_misses
+from policies.policy import Policy
 from policies.pricing import usd
 from policies.verdicts import Decision
 
@@ -33,16 +35,19 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     prices: list[str]
 
 
-def explain(decision: Decision, *, fell_below_floor: bool = False) -> Explanation:
-    """Return the decision in words."""
+def explain(
+    decision: Decision, *, fell_below_floor: bool = False, policy: Policy | None = None
+) -> Explanation:
+    """Return the decision in words; with the policy that made it, also what came close to firing."""
     if decision.denial is not None:
         sentence = f"Refused: {decision.denial.reason}."
     else:
-        sentence = f"Routed to {decision.tier} {_BECAUSE[decision.ground]}: {decision.reason}."
+        layer = f" ({decision.decided_by})" if decision.decided_by else ""
+        sentence = f"Routed to {decision.tier} {_BECAUSE[decision.ground]}: {decision.reason}{layer}."
     return Explanation(
         sentence=sentence,
         why=[_finding_line(decision, index) for index in range(len(decision.findings))],
-        why_not=_against(decision) + ([_FELL] if fell_below_floor else []),
+        why_not=_against(decision) + ([_FELL] if fell_below_floor else []) + _near(decision, policy),
         prices=[
             f"{a.tier} {a.deployment}: "
             + ("unpriced" if a.expected_nano is None else f"about ${usd(a.expected_nano):.6f}")
@@ -56,11 +61,20 @@ def _finding_line(decision: Decision, index: int) -> str:
     words = ", ".join(dict.fromkeys(f"{s.label}@{s.start}-{s.end}" for s in finding.spans[:8]))
     floor = f", demands {finding.floor}" if finding.floor else ""
     seen = f"; seen at {words}" if words else ""
-    return f"{finding.trigger} ({finding.layer}{floor}): {finding.because}{seen}"
+    return f"{finding.trigger} ({finding.level}/{finding.layer}{floor}): {finding.because}{seen}"
+
+
+def _near(decision: Decision, policy: Policy | None) -> list[str]:
+    if policy is None or policy.revision != decision.policy_revision:
+        return []
+    fired = (finding.trigger for finding in decision.findings)
+    missed = near_misses(policy.triggers, decision.signals, fired)
+    return [f"{miss.trigger} did not fire: {miss.because}" for miss in missed]
 
 
 def _against(decision: Decision) -> list[str]:
     lines = [f"{d.deployment} left out: {d.reason}" for d in decision.dropped]
+    lines += [f"data of class {applied}" for applied in decision.data_classes]
     if decision.threshold is not None and decision.ground != "economy":
         comparison = "<" if decision.score < decision.threshold else ">="
         lines.append(f"expected gain {decision.score:.3f} {comparison} threshold {decision.threshold:.3f}")

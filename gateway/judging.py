@@ -33,7 +33,7 @@ class Judge:
     """Decides on texts and requests under one policy, at one instant, with nothing spent and all healthy."""
 
     def __init__(self, policy: Policy, *, now: float, principal: Principal = ADMIN.principal) -> None:
-        self._policy = policy
+        self.policy = self._policy = policy
         rights = Rights(team=principal.team_name, allowed_models=principal.allowed_models)
         self._snapshot = Snapshot(now=now, rights=rights)
         self._principal = principal

@@ -19,11 +19,12 @@ from policies.context_analysis import Rules, compile_rules
 from policies.envelope import Envelopes
 from policies.escalation_triggers.detector import Detector
 from policies.pack import Library, PackError, PackText, load_pack
+from policies.pack_document import PackDoc
 from policies.pack_tests import Failure, run_cases
 from policies.policy import Fleet, Policy
 from policies.prices import load_prices, overlay
 from policies.pricing import PriceTable
-from policies.yaml_lines import DocumentError, read
+from policies.yaml_lines import DocumentError, convert, read
 
 BUILT_IN = Path(policies.__file__).parent
 PACKS = BUILT_IN / "packs"
@@ -105,8 +106,7 @@ class PolicySource:
 
 def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
     """Compile every pack and run the tests beside it; raise ConfigError for the first that fails."""
-    library = load_library()
-    settings = configuration.settings
+    library, settings = load_library(), configuration.settings
     common = [resolve_pack(name, configuration.folder) for name in settings.policy.packs]
     teams: dict[str, Policy] = {}
     for team in settings.teams:
@@ -134,6 +134,14 @@ def pack_stack(pack: Path, configuration: Configuration) -> list[Path]:
     common = [resolve_pack(name, configuration.folder) for name in configuration.settings.policy.packs]
     below = common[: common.index(pack)] if pack in common else common
     return [*below, pack]
+
+
+def pack_name(path: Path) -> str:
+    """Return what a pack calls itself; raise ConfigError."""
+    try:
+        return convert(read(read_pack(path).text), PackDoc).pack
+    except DocumentError as error:
+        raise ConfigError(error.message, path=str(path), line=error.line) from None
 
 
 def load_library() -> Library:
@@ -219,15 +227,20 @@ def _compile_tested(paths: list[Path], library: Library, fleet: Fleet, *, tested
 
     Built-in packs were tested before they were shipped, and must not forbid what is laid over them.
     """
+    policy = _compile(paths, library, fleet, common=tested_from or len(paths))
     for end in range(tested_from + 1, len(paths) + 1):
         if paths[end - 1].parent != PACKS and test_file(paths[end - 1]).exists():
-            _run_tests(paths[end - 1], _compile(paths[:end], library, fleet))
-    return _compile(paths, library, fleet)
+            _run_tests(paths[end - 1], policy if end == len(paths) else _compile(paths[:end], library, fleet))
+    return policy
 
 
-def _compile(paths: list[Path], library: Library, fleet: Fleet) -> Policy:
+def _compile(paths: list[Path], library: Library, fleet: Fleet, *, common: int | None = None) -> Policy:
+    """Compile a stack of which the first `common` packs (default: all) are the organisation's."""
+    packs = [read_pack(path) for path in paths]
+    if common is not None:
+        packs[common:] = [PackText(pack.path, pack.text, "team") for pack in packs[common:]]
     try:
-        return load_pack([read_pack(path) for path in paths], library=library, fleet=fleet)
+        return load_pack(packs, library=library, fleet=fleet)
     except PackError as error:
         raise ConfigError(error.message, path=error.path, line=error.line) from None
 

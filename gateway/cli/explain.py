@@ -25,13 +25,22 @@ def command(*, config: Path | None, team: str, as_json: bool, text: str | None) 
     from gateway.policy_source import load_policies, load_reach
 
     reach = or_fail(lambda: load_reach(configuration))
+    teams = {declared.name for declared in configuration.settings.teams}
+    if team and team not in teams:
+        known = ", ".join(sorted(teams)) or "none"
+        message = f"the configuration declares no team `{team}` (it declares: {known}); name one of those"
+        raise click.ClickException(message)
     policy = or_fail(lambda: load_policies(configuration, reach.fleet)).for_team(team)
     asked = sys.stdin.read() if text is None else text
+    if not asked.strip():
+        raise click.ClickException(
+            "there is nothing to explain; give the prompt as TEXT or on standard input"
+        )
     judged = Judge(policy, now=time.time()).judge_text(asked)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(judged.decision), indent=2).decode())
         return
-    shown = explain(judged.decision)
+    shown = explain(judged.decision, policy=policy)
     click.echo(shown.sentence)
     for title, lines in (("why", shown.why), ("why not", shown.why_not), ("price", shown.prices)):
         for line in lines:

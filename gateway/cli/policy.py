@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 import msgspec
 
 from gateway.cli.options import config_option, open_configuration, or_fail, with_books
 from gateway.reports import parse_span
+from policies.verdicts import Decision
 
 if TYPE_CHECKING:  # SQL is imported when the books are opened
     from gateway.stores.base import Directory
@@ -63,18 +64,74 @@ def test(*, config: Path | None, packs: tuple[str, ...]) -> None:
 
 @command.command("lint")
 @config_option
+@click.option("--strict", is_flag=True, help="Exit 1 for a warning too.")
 @click.argument("packs", nargs=-1, required=True)
-def lint(*, config: Path | None, packs: tuple[str, ...]) -> None:
-    """Compile PACKS, each over the configured packs before it; say what is wrong, where, what to do."""
+def lint(*, config: Path | None, packs: tuple[str, ...], strict: bool) -> None:
+    """Compile PACKS, each over the configured packs before it; say what is wrong or odd, and what to do."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import compile_packs, load_reach, pack_stack, resolve_pack
+    from gateway.policy_source import compile_packs, load_reach, pack_name, pack_stack, resolve_pack
+    from policies.lint import warnings
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet
+    failed = False
     for name in packs:
         path = or_fail(lambda n=name: resolve_pack(n, configuration.folder))  # type: ignore[misc]
         stack = pack_stack(path, configuration)
         policy = or_fail(lambda s=stack: compile_packs(s, fleet))  # type: ignore[misc]
+        below = or_fail(lambda s=stack: compile_packs(s[:-1], fleet)) if stack[:-1] else None  # type: ignore[misc]
+        odd = warnings(below, policy, [pack_name(p) for p in stack])
         click.echo(f"{path}: ok, {len(policy.triggers)} triggers, revision {policy.revision}")
+        for warning in odd:
+            click.echo(f"{path}: warning: {warning}")
+        failed = failed or bool(odd)
+    if failed and strict:
+        raise SystemExit(1)
+
+
+@command.command("diff")
+@config_option
+@click.option(
+    "--prompts",
+    type=click.File("r"),
+    help="A file of asks, one a line: say which would be decided otherwise.",
+)
+@click.argument("before")
+@click.argument("after")
+def diff(*, config: Path | None, before: str, after: str, prompts: TextIO | None) -> None:
+    """Say in words what sets two policies apart; BEFORE and AFTER are packs, several joined by commas.
+
+    For decisions already recorded, `gateway policy backtest` says what a pack would have changed.
+    """
+    configuration = open_configuration(config, need_secrets=False)
+    from gateway.judging import Judge
+    from gateway.policy_source import compile_packs, load_reach, resolve_pack
+    from policies.differences import differences
+
+    fleet = or_fail(lambda: load_reach(configuration)).fleet
+    stacks = [
+        or_fail(lambda s=side: [resolve_pack(n.strip(), configuration.folder) for n in s.split(",")])  # type: ignore[misc]
+        for side in (before, after)
+    ]
+    old, new = (or_fail(lambda s=stack: compile_packs(s, fleet)) for stack in stacks)  # type: ignore[misc]
+    lines = differences(old, new)
+    click.echo(f"{old.revision} -> {new.revision}: {len(lines)} differences")
+    for line in lines:
+        click.echo(f"  {line}")
+    if prompts is None:
+        return
+    asks = [line.strip() for line in prompts if line.strip()]
+    was, now = (Judge(policy, now=time.time()) for policy in (old, new))
+    changed = 0
+    for ask in asks:
+        one, two = was.judge_text(ask).decision, now.judge_text(ask).decision
+        if (one.tier, one.denial is None) != (two.tier, two.denial is None):
+            changed += 1
+            click.echo(f"  {ask[:70]}: {_verdict(one)} -> {_verdict(two)} ({two.reason})")
+    click.echo(f"{changed} of {len(asks)} prompts would be decided otherwise")
+
+
+def _verdict(decision: Decision) -> str:
+    return decision.tier if decision.denial is None else "refused"
 
 
 @command.command("backtest")

@@ -26,7 +26,11 @@ async def get_decision(request: web.Request, caller: Caller) -> web.Response:
         raise NotFound("no decision of yours has this id; ids come in x-gateway-decision-id")
     record = read_record(row)
     body = {
-        "explanation": explain(record.decision, fell_below_floor=record.fell_below_floor),
+        "explanation": explain(
+            record.decision,
+            fell_below_floor=record.fell_below_floor,
+            policy=wiring.policies.for_team(record.team),
+        ),
         "record": record,
     }
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")

@@ -28,9 +28,12 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
 
 async def detect(request: web.Request, caller: Caller) -> web.Response:
     """Return triggers, spans and the decision a task would meet; nothing is sent, held or booked."""
-    judged = await asyncio.to_thread(judge_task, await _task(request), _judge(request, caller))
+    judge = _judge(request, caller)
+    judged = await asyncio.to_thread(judge_task, await _task(request), judge)
     decision = judged.decision
-    found = Detected(explanation=explain(decision), ask=judged.features.ask.text, decision=decision)
+    found = Detected(
+        explanation=explain(decision, policy=judge.policy), ask=judged.features.ask.text, decision=decision
+    )
     return answer(found)
 
 

@@ -64,6 +64,9 @@ def test_revoked_key_is_gone(run: Run) -> None:
         (("teams", "create", "x", "--time-zone", "Mars/Olympus"), "Mars/Olympus"),
         (("report", "costs", "--since", "soon"), "no day or instant"),
         (("explain", "--config", "nowhere.yaml", "hi"), "no such file"),
+        (("explain", "--team", "nope", "hi"), "declares no team `nope`"),
+        (("explain", " "), "nothing to explain"),
+        (("policy", "diff", "default", "nope"), "there is no pack `nope`"),
     ],
 )
 def test_bad_input_ends_in_one_line(run: Run, arguments: tuple[str, ...], words: str) -> None:
@@ -148,3 +151,30 @@ def test_analyze_measures_a_diff(run: Run) -> None:
 def test_analyze_wants_something(run: Run) -> None:
     """Without files and diff there is a usage error, not an empty report."""
     assert run("analyze").exit_code == 2
+
+
+def test_policy_diff_in_words(run: Run, tmp_path: Path) -> None:
+    """Two stacks are compared in words, and by what they decide for given prompts."""
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text(
+        "Why does the login redirect twice?\nWhere do we store the user's password?\n", encoding="utf-8"
+    )
+
+    result = run("policy", "diff", "frugal", "default,guarded", "--prompts", str(prompts))
+
+    assert result.exit_code == 0, result.output
+    assert "fallback.base_to_premium false -> true" in result.output
+    assert "data class secret is new: nobody for api_key" in result.output
+    assert "of 2 prompts would be decided otherwise" in result.output
+
+
+def test_lint_warns(run: Run, tmp_path: Path) -> None:
+    """A bound out of reach is a warning, and fails a strict lint."""
+    pack = tmp_path / "odd.yaml"
+    when = "{signal: detector.hard, at_least: 7}"
+    pack.write_text(f"pack: odd\ntriggers: [{{id: x, kind: k, reason: r, when: {when}}}]\n", encoding="utf-8")
+
+    result = run("policy", "lint", "--strict", str(pack))
+
+    assert result.exit_code == 1
+    assert "detector.hard never exceeds 1" in result.output

@@ -27,4 +27,4 @@ async def test_fallen_floor_is_flagged(launch: Launch, tmp_path: Path) -> None:
     assert (headers["x-gateway-tier"], headers["x-gateway-below-floor"]) == ("base", "true")
     assert kept["record"]["fell_below_floor"]
     assert kept["record"]["decision"]["tier"] == "premium"
-    assert any("fell" in line for line in kept["explanation"]["why_not"])
+    assert any("floor fall" in line for line in kept["explanation"]["why_not"])

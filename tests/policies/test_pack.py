@@ -355,3 +355,30 @@ def test_shipped_triggers() -> None:
         "multi_file_refactoring",
         "cross_service_integration",
     }
+
+
+def test_locked_setting() -> None:
+    """A setting that a pack locks may be repeated, not changed; the error names the line and who locked it."""
+    floor = "pack: org\nfallback: {floor_may_fall: false}\nlocks: [fallback.floor_may_fall]\neconomy: {enabled: false}"
+
+    same = make_policy(floor, "pack: t\nfallback: {floor_may_fall: false}")
+    with pytest.raises(PackError, match=r"`fallback\.floor_may_fall` is locked by pack `org`") as caught:
+        make_policy(floor, "pack: t\nfallback:\n  floor_may_fall: true")
+
+    assert not same.fallback.floor_may_fall
+    assert caught.value.line == 3
+
+
+def test_lock_of_nothing() -> None:
+    """A lock names a setting there is."""
+    with pytest.raises(PackError, match="did you mean `sticky_turns`"):
+        make_policy("pack: t\nlocks: [sticky_turn]")
+
+
+def test_last_word() -> None:
+    """The decision names the layer that had the last word."""
+    org = PackText("org.yaml", "pack: org\neconomy: {enabled: false}\ndefault_tier: premium")
+    team = PackText("team.yaml", "pack: ours\ndefault_tier: base", "team")
+    policy = load_pack([org, team], library=LIBRARY, fleet=FLEET)
+
+    assert decide(asking("hello"), Snapshot(now=NOW), policy).decided_by == "team/ours"
