@@ -20,6 +20,7 @@ from gateway.workflows.work import PRIORITIES
 _OPEN: tuple[State, ...] = ("pending", "running", "waiting_approval")
 _SWEEPER, _ERASER = "sweeper", "eraser"
 _ERASE_EVERY_MS = 3_600_000
+_DRIVER_KEEPS_MS = 86_400_000
 _LOST = Problem(code="internal_error", message="the workflow could not be carried on; see the gateway's log")
 
 
@@ -85,10 +86,11 @@ class Caretaker:
         broken, rows = await self.durable.broken(), await self.store.unfinished(_OPEN)
         self._mended &= {known for known in self._mended if known[0] in {row.id for row in rows}}
         for row in rows:
-            await self._mend(row, now_ms, is_broken=row.id in broken)
+            await self._mend(row, now_ms, broken)
 
-    async def _mend(self, row: WorkflowRow, now_ms: int, *, is_broken: bool) -> None:
+    async def _mend(self, row: WorkflowRow, now_ms: int, broken: frozenset[str]) -> None:
         progress = fold(await self.store.events(row.id))
+        is_broken = f"{row.id}.{1 + progress.approvals}" in broken
         known = (row.id, row.state, progress.approvals)
         if known in self._mended and not is_broken:
             return
@@ -106,3 +108,5 @@ class Caretaker:
             keep_ms = int(self.settings.retention_hours * 3_600_000)
             while await self.store.erase(now_ms - keep_ms, now_ms):
                 pass
+            if self.durable.started:
+                await self.durable.forget(now_ms - _DRIVER_KEEPS_MS)

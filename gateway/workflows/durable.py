@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.errors import StoreUnavailable
 from gateway.stores.workflows_base import STEPS, Problem, StepName
 from gateway.workflows.runner import RULES, StepRule, TryAgainError
 
@@ -32,6 +35,8 @@ BELL = StepRule(attempts=8, timeout_s=30.0, wait_s=2.0, wait_factor=3.0)
 _LASTING = StepRule(attempts=10, timeout_s=60.0, wait_s=1.0)
 """For what only the books can keep from succeeding."""
 _MOST_RECOVERIES = 100
+_GIVEN_UP = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_MOST_LISTED = 1_000
 _POLL_S = 0.2
 _log = structlog.get_logger("gateway")
 
@@ -125,14 +130,31 @@ class Durable:
         return await asyncio.to_thread(work)
 
     async def broken(self) -> frozenset[str]:
-        """Return the ids of workflows whose part the library has given up."""
+        """Return the names of the parts the library has given up."""
+        return frozenset(await self._ended(_GIVEN_UP, None))
+
+    async def forget(self, before_ms: int) -> None:
+        """Remove what the library keeps of parts that ended before then; the books keep all that matters."""
         from dbos import DBOS
 
-        states = ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
-        found = await asyncio.to_thread(
-            DBOS.list_workflows, status=states, load_input=False, load_output=False
-        )
-        return frozenset(s.workflow_id.partition(".")[0] for s in found if ".bell." not in s.workflow_id)
+        until = datetime.fromtimestamp(before_ms / 1000, UTC).isoformat()
+        while names := await self._ended((*_GIVEN_UP, "SUCCESS", "CANCELLED"), until):
+            await asyncio.to_thread(DBOS.delete_workflows, names)
+
+    async def _ended(self, states: Sequence[str], until: str | None) -> list[str]:
+        from dbos import DBOS
+
+        def work() -> list[str]:
+            found = DBOS.list_workflows(
+                status=list(states),
+                completed_before=until,
+                limit=_MOST_LISTED,
+                load_input=False,
+                load_output=False,
+            )
+            return [status.workflow_id for status in found]
+
+        return await asyncio.to_thread(work)
 
     def hush(self) -> None:
         """Take no more from the queues; what runs goes on."""
@@ -155,6 +177,7 @@ class Durable:
 
     def _launch(self) -> DBOS:
         _forward_log()
+        _make_private(self._url)
         from dbos import DBOS, DBOSPortableJSONSerializer
 
         dbos = DBOS(
@@ -254,7 +277,10 @@ class Durable:
         async def hand_over() -> str:
             # In a context of its own: on the gateway's loop nothing is inside the library's workflow.
             future = Context().run(asyncio.run_coroutine_threadsafe, function(*arguments), loop)
-            return await asyncio.wrap_future(future)
+            try:
+                return await asyncio.wrap_future(future)
+            except StoreUnavailable as failure:
+                raise TryAgainError(failure.message) from None
 
         options: StepOptions = {
             "name": name,
@@ -275,6 +301,13 @@ class Durable:
             PortableWorkflowError,
         ):
             return None  # the last of them is what the others become when they are read back
+
+
+def _make_private(url: str) -> None:
+    """Make the SQLite file, where there is none, for the owner's eyes only."""
+    path = url.removeprefix("sqlite:///")
+    if path != url:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _forward_log() -> None:

@@ -35,12 +35,12 @@ class StepRule:
 
 
 RULES: Mapping[StepName, StepRule] = {
-    "detect": StepRule(attempts=3, timeout_s=30.0),
-    "analyse": StepRule(attempts=3, timeout_s=60.0),
-    "decide": StepRule(attempts=4, timeout_s=30.0),
+    "detect": StepRule(attempts=8, timeout_s=30.0),
+    "analyse": StepRule(attempts=8, timeout_s=60.0),
+    "decide": StepRule(attempts=8, timeout_s=30.0),
     "escalate": StepRule(attempts=6, timeout_s=30.0, wait_s=2.0),
     "execute": StepRule(attempts=5, timeout_s=3_600.0, wait_s=2.0, wait_factor=3.0),
-    "validate": StepRule(attempts=4, timeout_s=60.0),
+    "validate": StepRule(attempts=8, timeout_s=60.0),
 }
 """The paid call's own deadline is the router's; its rule here only bounds it."""
 
@@ -150,7 +150,7 @@ class Runner:
             )
         problem = problem_of(error)
         if isinstance(error, StoreUnavailable):
-            raise TryAgainError(problem.message)  # there is nowhere to write it down
+            raise error  # there is nowhere to write it down; the driver tries again
         await self._journal.record(row.id, "step_failed", step=step, detail=Detail(problem=problem))
         if may_pass(error):
             raise TryAgainError(problem.message)

@@ -241,3 +241,40 @@ async def test_switched_off(launch: Launch) -> None:
     status, body = await submit(gateway, await gateway.key(), {"description": ROUTINE})
     assert status == 403
     assert "switched off" in str(body["error"])
+
+
+async def test_priority_and_concurrency(launch: Launch) -> None:
+    """No more run at a time than the settings allow, and the most urgent of those that wait goes first."""
+    gateway = await launch(workflows={"concurrency": 1})
+    key = await gateway.key()
+    gateway.vendors.script(OPUS, Scenario(hang=True))
+    _, first = await submit(gateway, key, {"description": CRITICAL})
+    await gateway.vendors.wait_calls(1)
+    made = [
+        (await submit(gateway, key, {"description": f"{ROUTINE} {level}", "priority": level}))[1]["id"]
+        for level in ("low", "normal", "high", "critical")
+    ]
+    gateway.vendors.script(OPUS, Scenario())
+    waiting = await look(gateway, key, made[-1], "?wait=1")
+    assert (waiting["state"], len(gateway.vendors.calls)) == ("pending", 1)
+    await delete(gateway, key, first["id"])
+    done = [await look(gateway, key, one) for one in made]
+    started = {str(one["id"]): step(one, "detect")["started_ms"] for one in done}
+    assert sorted(started, key=lambda one: int(str(started[one]))) == made[::-1]
+
+
+async def test_revoked_key(launch: Launch) -> None:
+    """A workflow ends unpaid when the key that submitted it is revoked before its turn comes."""
+    gateway = await launch(workflows={"concurrency": 1})
+    key, other = await gateway.key(), await gateway.key(name="doomed")
+    gateway.vendors.script(OPUS, Scenario(hang=True))
+    _, first = await submit(gateway, key, {"description": CRITICAL})
+    await gateway.vendors.wait_calls(1)
+    _, made = await submit(gateway, other, {"description": ROUTINE})
+    (doomed,) = [k for k in await gateway.wiring.directory.list_keys() if k.name == "doomed"]
+    await gateway.wiring.directory.revoke_key(doomed.id, actor="test")
+    await delete(gateway, key, first["id"])
+    done = await look(gateway, key, made["id"])
+
+    assert (done["state"], len(gateway.vendors.calls)) == ("failed", 1)
+    assert "revoked" in str(done["error"])
