@@ -23,7 +23,7 @@ from gateway.keyring import KeyRing
 from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
 from gateway.middleware.error_envelope import error_envelope
-from gateway.middleware.request_scope import request_scope
+from gateway.middleware.request_scope import request_scope, sign
 from gateway.outcomes import OutcomeWatch
 from gateway.pipeline import Parts, Pipeline
 from gateway.policy_source import PolicySource, load_impact_rules, load_reach
@@ -109,6 +109,7 @@ def build_app(configuration: Configuration, *, siblings: Siblings | None = None)
 
 
 def _complete(app: web.Application) -> None:
+    app.on_response_prepare.append(sign)
     app.on_shutdown.append(_stop_waiting)
     for route in ROUTES:
         handler = guarded(route) if isinstance(route, Guarded) else route.handler

@@ -15,6 +15,8 @@ _GZIP, _ZLIB, _DEFLATE = 31, 15, -15
 """Window sizes as zlib wants them: with gzip's frame, with zlib's, bare."""
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _DEFLATE)}
 """RFC 9110 means zlib's frame by `deflate`; some clients send it bare."""
+_SLOWEST_BYTES_PER_S = 4_096
+"""A body that drips more slowly holds a connection for nothing."""
 _TOO_LARGE = "the request body, decompressed, is larger than this gateway accepts"
 
 
@@ -29,7 +31,8 @@ async def read_body(request: web.Request, *, idle_s: float = 30.0) -> bytes:
     """Return the body as the client meant it; raise PayloadTooLarge or InvalidRequest.
 
     What is read off the wire and what it expands to are both bounded by the application's maximum; a
-    client that sends nothing for `idle_s` in the middle of its body is not waited for.
+    client that sends nothing for `idle_s`, or after that time less than `_SLOWEST_BYTES_PER_S` on average, is
+    not waited for.
     """
     raw = await _read_raw(request, idle_s)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -39,15 +42,18 @@ async def read_body(request: web.Request, *, idle_s: float = 30.0) -> bytes:
 async def _read_raw(request: web.Request, idle_s: float) -> bytes:
     parts: list[bytes] = []
     left = request.client_max_size
+    loop = asyncio.get_running_loop()
+    by = loop.time() + idle_s
     try:
         while not request.content.at_eof():
-            async with asyncio.timeout(idle_s):
+            async with asyncio.timeout_at(min(loop.time() + idle_s, by)):
                 parts.append(await request.content.readany())
             left -= len(parts[-1])
+            by += len(parts[-1]) / _SLOWEST_BYTES_PER_S
             if left < 0:
                 raise PayloadTooLarge(_TOO_LARGE)
     except TimeoutError:
-        message = f"nothing more of the request body arrived within {idle_s:g} seconds"
+        message = f"too little of the request body arrived within {idle_s:g} seconds"
         raise InvalidRequest(message, status=_REQUEST_TIMEOUT) from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

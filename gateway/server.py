@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import structlog
 import uvloop
@@ -20,6 +21,7 @@ from gateway.config_file import Configuration
 from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
 from gateway.listening import listen, url_of
 from gateway.log_lines import configure_logging
+from gateway.middleware.request_scope import SERVER_NAME
 from gateway.siblings import Siblings
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.workers import Leash, Supervisor
@@ -112,7 +114,7 @@ async def _start_on(
     )
     try:
         await runner.setup()
-        await _Site(runner, listening).start()
+        await _Site(runner, listening, configuration.settings.server.head_seconds).start()
     except BaseException:
         listening.close()
         await runner.cleanup()
@@ -123,8 +125,9 @@ async def _start_on(
 class _Site(web.BaseSite):
     """One listening socket whose connections answer even what is no HTTP in the API's own shape."""
 
-    def __init__(self, runner: web.AppRunner, listening: socket.socket) -> None:
+    def __init__(self, runner: web.AppRunner, listening: socket.socket, head_s: float) -> None:
         super().__init__(runner)
+        self._head_s = head_s
         self._listening = listening
 
     @property
@@ -144,8 +147,9 @@ class _Site(web.BaseSite):
             raise ConnectionAbortedError("the gateway is stopping")
         return Conversation(
             server,
+            head_s=self._head_s,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # the way to say there is none
+            access_log=None,
             auto_decompress=False,  # bodies are expanded within bounds, after authentication
             keepalive_timeout=_KEEP_ALIVE_S,
             max_line_size=_MAX_HEADERS,
@@ -153,10 +157,39 @@ class _Site(web.BaseSite):
         )
 
 
+class _Options(TypedDict):
+    """What the library's connection is told."""
+
+    loop: asyncio.AbstractEventLoop
+    access_log: None
+    auto_decompress: bool
+    keepalive_timeout: float
+    max_line_size: int
+    max_field_size: int
+
+
 class Conversation(web.RequestHandler):
     """One client connection; malformed HTTP is refused as JSON and never quoted: it may hold a key."""
 
-    __slots__ = ()
+    __slots__ = ("_head_s", "_head_timer")
+
+    def __init__(self, manager: web.Server, *, head_s: float, **options: Unpack[_Options]) -> None:
+        super().__init__(manager, **options)  # type: ignore[arg-type]  # no access log is said by None
+        self._head_s = head_s
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the conversation; a client that drips its first head is not waited for."""
+        super().connection_made(transport)
+        self._head_timer = asyncio.get_running_loop().call_later(self._head_s, self._expect_head)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End the conversation."""
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        if not self._request_count:  # later heads are bounded by the keep-alive time
+            self.force_close()
 
     def handle_error(
         self,
@@ -178,7 +211,7 @@ class Conversation(web.RequestHandler):
         response = web.Response(
             status=error.http_status,
             body=OpenAIChat().error_body(error, request_id),
-            headers={"x-request-id": request_id},
+            headers={"x-request-id": request_id, "server": SERVER_NAME},
             content_type="application/json",
         )
         response.force_close()

@@ -184,6 +184,9 @@ class ServerSettings(_Section):
     drain_seconds: float = Field(
         30.0, ge=0, le=3600, description="How long shutting down waits for requests."
     )
+    head_seconds: float = Field(
+        30.0, gt=0, le=600, description="Seconds a new connection may take to send its first request's head."
+    )
     keepalive_seconds: float = Field(
         15.0,
         ge=0,

@@ -54,20 +54,25 @@ def test_refuses(encoding: str, raw: bytes, status: int) -> None:
     assert refused.value.http_status == status
 
 
-async def test_body_that_never_ends() -> None:
-    """A client that stops in the middle of its body is told so in time."""
+@pytest.mark.parametrize("drips", [False, True])
+async def test_body_that_never_ends(*, drips: bool) -> None:
+    """A client that stops in the middle of its body, or lets it drip, is told so in time."""
 
     async def handler(request: web.Request) -> web.Response:
         with pytest.raises(GatewayError) as refused:
-            await read_body(request, idle_s=0.02)
+            await read_body(request, idle_s=0.1)
         return web.Response(text=str(refused.value.http_status))
 
     app = web.Application()
     app.router.add_post("/", handler)
     async with TestServer(app) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
-        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{")
-        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\nconnection: close\r\n\r\n{")
+        answered = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
+        while drips and not answered.done():
+            writer.write(b"1")
+            await asyncio.wait([answered], timeout=0.03)
+        head = await answered
         assert head.startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(3) == b"408"
         writer.close()

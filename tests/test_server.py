@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -52,3 +53,28 @@ async def test_starts_and_stops(config: Path) -> None:
     await runner.cleanup()
     with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))):
         pass
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health/liveness HTTP/1.1\r\nx-a: "])
+async def test_head_that_never_ends(config: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """A connection whose first head does not come in time is closed."""
+    monkeypatch.setenv("GATEWAY_SERVER__HEAD_SECONDS", "0.1")
+    runner, url = await start(load_configuration(config), host="127.0.0.1", port=0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    writer.write(sent)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    await runner.cleanup()
+
+
+async def test_versions_are_not_told(config: Path) -> None:
+    """The `server` header names us without any version, on answers and on refusals of what is no HTTP."""
+    runner, url = await start(load_configuration(config), host="127.0.0.1", port=0)
+    for sent in (b"GET /health/liveness HTTP/1.1\r\nhost: x\r\n\r\n", b"no http\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(sent)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert b"server: gateway\r\n" in head
+        assert b"aiohttp" not in head
+        writer.close()
+    await runner.cleanup()

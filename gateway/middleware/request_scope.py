@@ -8,6 +8,14 @@ from aiohttp.typedefs import Handler, Middleware
 from gateway.clock import Clock, new_id
 from gateway.scope import SCOPE, RequestScope
 
+SERVER_NAME = "gateway"
+"""What the `server` header says: no versions, which tell an attacker where to begin."""
+
+
+async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put our name where the library would put its own and its versions."""
+    response.headers["server"] = SERVER_NAME
+
 
 def request_scope(clock: Clock) -> Middleware:
     """Return the outermost middleware."""
