@@ -23,11 +23,13 @@ from policies.answer_checks import check_answer
 from policies.facts import Dialect
 from policies.plan import advance, may_redo
 from policies.policy import Deployment
-from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start
+from policies.verdicts import Candidate, Deliver, GiveUp, Ground, Outcome, OutcomeKind, Plan, Start
 
 MAX_ERROR_BYTES = 256 * 1024
 """How much of a vendor's error body is read."""
 _OK = 200
+_UNCHECKED: frozenset[Ground] = frozenset({"pin", "housekeeping"})
+"""Grounds on which an answer stands as it is: that model was asked for, or the call is worth no second."""
 _KEY_HEADERS = ("authorization", "x-api-key")
 
 
@@ -265,7 +267,7 @@ def _check(run: _Run, delivery: Delivery) -> Fault | None:
     """
     exchange, answer = run.exchange, delivery.answer
     enabled = exchange.policy.answer_checks
-    if answer is None or not enabled or exchange.decision.ground == "pin":
+    if answer is None or not enabled or exchange.decision.ground in _UNCHECKED:
         return None
     if not may_redo(run.plan, run.outcomes, delivery.candidate):
         return None

@@ -14,7 +14,8 @@ _MIN_WINDOW_BYTES = 8 * 1024
 _MAX_WINDOW_BYTES = 64 * 1024
 _OPENING = b"data: {"
 _BLANK_LINE = b"\n\n"
-_TEXT_STARTS = (b'content":"', b'arguments":"')
+_TEXT_STARTS = (b'content":"', b'content": "', b'arguments":"', b'arguments": "')
+"""Some vendors write a space after the colon."""
 _STRING_REST = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*')
 
 

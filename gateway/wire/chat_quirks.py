@@ -18,6 +18,10 @@ class ChatQuirks:
     renamed_roles: Mapping[str, str] = field(default_factory=dict)
     maxima: Mapping[str, float] = field(default_factory=dict)
     """Request fields whose numbers the vendor bounds more tightly."""
+    refused_fields: Mapping[str, str] = field(default_factory=dict)
+    """Request fields the vendor would silently ignore, and what the client is told of each."""
+    lacks_json_schema: bool = False
+    """Answers can be made JSON objects, but not to follow a schema."""
     incomplete_answers: bool = False
     """Answers and chunks may lack fields, repeat roles and finishes, or number tool calls wrongly."""
     finish_reasons: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +45,13 @@ _QUIRKS: Mapping[str, ChatQuirks] = {
         renamed_fields={"max_completion_tokens": "max_tokens"},
         renamed_roles={"developer": "system"},
         maxima={"temperature": 1},
+        refused_fields={
+            "n": "this model gives one answer at a time; leave `n` out or send 1",
+            "logprobs": "this model tells no log probabilities; leave `logprobs` out",
+            "top_logprobs": "this model tells no log probabilities; leave `top_logprobs` out",
+            "functions": "this model knows `tools` but not their older form `functions`; send `tools`",
+        },
+        lacks_json_schema=True,
         incomplete_answers=True,
         finish_reasons={"sensitive": "content_filter", "model_context_window_exceeded": "length"},
         failed_finishes={"network_error": "server_error"},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gateway.errors import Unsupported
 from gateway.exchange import ChatRequest, Target
 from gateway.wire.base import Answer, Relay
 from gateway.wire.chat_quirks import quirks_of
@@ -13,12 +14,15 @@ from gateway.wire.chat_relay import ChatRelay
 from gateway.wire.chat_repairs import repair_answer
 from gateway.wire.chat_turns import role_of
 from gateway.wire.chat_usage import read_usage
+from gateway.wire.json_mode import in_json_mode
 from gateway.wire.splice import JsonObject, splice
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
 from policies.pricing import Usage
 
 _OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens")
 _NULL = b"null"
+_ASKS_NOTHING = frozenset({None, _NULL, b"false", b"0", b"1", b"[]"})
+"""Values of optional fields that ask for no more than leaving them out does (`n` is 1 by default)."""
 _NO_ERROR = frozenset({b"", _NULL, b'""', b"{}"})
 
 
@@ -45,12 +49,17 @@ class ChatToChat:
     def request(self, request: ChatRequest, target: Target) -> bytes:
         """Return the client's body with the vendor's model name, usage asked for, and quirks met."""
         body = JsonObject(request.raw)
+        _refuse(body, self._quirks.refused_fields)
         replace = {"model": msgspec.json.encode(target.model)}
         if request.stream and not request.include_usage:
             replace["stream_options"] = _with_usage(body.get("stream_options"))
         replace |= _clamped(body, dict.fromkeys(_OUTPUT_LIMITS, target.max_output_tokens))
         replace |= _clamped(body, self._quirks.maxima)
-        replace |= _renamed_roles(request, self._quirks.renamed_roles)
+        messages = _renamed_roles(request, self._quirks.renamed_roles)
+        if self._quirks.lacks_json_schema:
+            replace |= in_json_mode(body.get("response_format"), messages or request.messages)
+        if messages and "messages" not in replace:
+            replace["messages"] = b"[%b]" % b",".join(map(bytes, messages))
         remove = _rename_fields(body, replace, self._quirks.renamed_fields)
         return body.splice(replace=replace, remove=remove)
 
@@ -95,19 +104,26 @@ def _number(value: bytes | None) -> int | float | None:
     return number if isinstance(number, int | float) else None
 
 
-def _renamed_roles(request: ChatRequest, roles: Mapping[str, str]) -> dict[str, bytes]:
+def _refuse(body: JsonObject, fields: Mapping[str, str]) -> None:
+    """Raise Unsupported for a field that asks for what the vendor would leave out without a word."""
+    for name, message in fields.items():
+        if body.get(name) not in _ASKS_NOTHING:
+            raise Unsupported(message, param=name)
+
+
+def _renamed_roles(request: ChatRequest, roles: Mapping[str, str]) -> Sequence[msgspec.Raw]:
+    """Return the messages with their roles in the vendor's words; none where nothing changes."""
     if not roles:
-        return {}
+        return ()
     found = [role_of(message) or "" for message in request.messages]
     if roles.keys().isdisjoint(found):
-        return {}
-    messages = [
-        splice(bytes(message), replace={"role": msgspec.json.encode(roles[role])})
+        return ()
+    return [
+        msgspec.Raw(splice(bytes(message), replace={"role": msgspec.json.encode(roles[role])}))
         if role in roles
-        else bytes(message)
+        else message
         for role, message in zip(found, request.messages, strict=True)
     ]
-    return {"messages": b"[%b]" % b",".join(messages)}
 
 
 def _rename_fields(body: JsonObject, replace: dict[str, bytes], names: Mapping[str, str]) -> list[str]:

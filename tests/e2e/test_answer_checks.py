@@ -12,6 +12,8 @@ CHECKED = "pack: checked\nanswer_checks: {enabled: [empty_or_looping, tool_argum
 PERSON = {"type": "object", "required": ["age"], "properties": {"age": {"type": "integer"}}}
 WEATHER = {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}}
 AS_JSON: Json = {"response_format": {"type": "json_schema", "json_schema": {"name": "p", "schema": PERSON}}}
+AS_LIST: Json = {"type": "json_schema", "json_schema": {"name": "p", "schema": {"type": "array"}}}
+"""What Anthropic's dialect cannot say: a tool's input is an object."""
 TOOLS: Json = {"tools": [{"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}}]}
 MESSAGES: Json = {
     "messages": [{"role": "user", "content": "who is it"}],
@@ -117,7 +119,7 @@ async def test_premium_fails_too(gateway: Running, key: str, premium: Scenario) 
 async def test_premium_cannot_say_it(gateway: Running, key: str) -> None:
     """Where premium has no way to do what was asked, the base answer is delivered."""
     gateway.vendors.script(GLM, BAD)
-    status, headers, told = await gateway.post(key, body(n=2, **AS_JSON))
+    status, headers, told = await gateway.post(key, body(response_format=AS_LIST))
     assert (status, headers["x-gateway-check-failed"], called(gateway)) == (200, "schema", [GLM])
     assert b"forty" in told
 

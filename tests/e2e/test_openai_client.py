@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from openai import AsyncOpenAI, NotFoundError
+from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.chat import ChatCompletionChunk
 from running_gateway import CRITICAL, GLM, OPUS, ROUTINE, Running
 
@@ -214,3 +214,12 @@ async def test_route_wish(gateway: Running, client: AsyncOpenAI, wish: str) -> N
     )
     assert raw.headers["x-gateway-tier"] == wish
     assert len(gateway.vendors.calls) == 1
+
+
+@pytest.mark.parametrize("model", ["auto", "glm-4.5"])
+async def test_several_answers_are_refused(gateway: Running, client: AsyncOpenAI, model: str) -> None:
+    """`n` above 1 is refused where no vendor gives so many, rather than answered with one."""
+    with pytest.raises(BadRequestError, match="one answer at a time") as refused:
+        await client.chat.completions.create(model=model, messages=ask(ROUTINE), n=2)
+    assert (refused.value.param, refused.value.code) == ("n", "unsupported_value")
+    assert gateway.vendors.calls == []

@@ -346,10 +346,21 @@ async def test_forced_tool_is_called(chat: openai.AsyncOpenAI, claude: anthropic
     assert opus.content[0].name == "get_tides"
 
 
-async def test_json_schema_is_met(chat: openai.AsyncOpenAI) -> None:
-    """`response_format` gets an instance."""
+async def test_json_schema_is_met(vendors: Vendors, http: httpx.AsyncClient) -> None:
+    """OpenAI's `response_format` gets an instance."""
     wanted = {"type": "json_schema", "json_schema": {"name": "w", "schema": WEATHER}}
-    answer = await chat.chat.completions.create(**chat_body(response_format=wanted))
+    reply = await post_chat(http, vendors.openai_url, response_format=wanted)
+    jsonschema.validate(json.loads(reply.json()["choices"][0]["message"]["content"]), WEATHER)
+
+
+async def test_zai_follows_instructions(chat: openai.AsyncOpenAI) -> None:
+    """Z.ai ignores a schema in `response_format`; in JSON mode its model follows the one it is shown."""
+    wanted = {"type": "json_schema", "json_schema": {"name": "w", "schema": WEATHER}}
+    ignored = await chat.chat.completions.create(**chat_body(response_format=wanted))
+    assert not ignored.choices[0].message.content.startswith("{")
+    told = {"role": "system", "content": f"Follow this JSON schema:\n{json.dumps(WEATHER)}"}
+    shown = chat_body(response_format={"type": "json_object"}, messages=[told, *ASK])
+    answer = await chat.chat.completions.create(**shown)
     jsonschema.validate(json.loads(answer.choices[0].message.content), WEATHER)
 
 

@@ -80,3 +80,12 @@ def test_first_repair_not_learnt() -> None:
     """A chunk that was given its role is no model for the next ones."""
     with_role = sent(b"a").replace(b'"content"', b'"role":"assistant","content"')
     assert learn_frame(came(b"a"), with_role) == (None, 1)
+
+
+def test_spaces_after_colons() -> None:
+    """A vendor that writes a space after the colon is counted and relayed alike."""
+    event = b'data: {"id": "1", "delta": {"content": "abc"}}\n\n'
+    frame, size = learn_frame(event, event)
+    assert size == 3
+    assert frame is not None
+    assert runs(frame, event * 20) == (event * 20, len(event) * 20)

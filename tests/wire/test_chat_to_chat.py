@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gateway.errors import Unsupported
 from gateway.exchange import ChatRequest, Target
 from gateway.wire.chat_to_chat import ChatToChat
 from gateway.wire.openai_chat import OpenAIChat
@@ -158,3 +159,46 @@ def test_zai_finish_reasons(came: str | None, told: str) -> None:
     body = {"id": "c", "object": "chat.completion", "choices": [{"index": 0, "finish_reason": came}]}
     answer = json.loads(ZAI.answer(ASK, json.dumps(body).encode()).body)
     assert answer["choices"][0]["finish_reason"] == told
+
+
+@pytest.mark.parametrize(
+    "value", ['"n":2', '"logprobs":true', '"top_logprobs":3', '"functions":[{"name":"f"}]']
+)
+def test_zai_refuses_what_it_would_ignore(value: str) -> None:
+    """What the vendor would silently leave out is refused with the field's name; others may serve it."""
+    with pytest.raises(Unsupported) as refused:
+        sent(value, "zai")
+    assert refused.value.param == value.partition(":")[0].strip('"')
+    assert sent(value)
+
+
+@pytest.mark.parametrize("value", ['"n":1', '"n":null', '"logprobs":false', '"functions":[]'])
+def test_zai_takes_defaults(value: str) -> None:
+    """A default that is spelt out asks for nothing."""
+    assert sent(value, "zai") == json.loads(f"{{{value}}}")
+
+
+def test_zai_schema_becomes_an_instruction() -> None:
+    """A schema goes into a system message before all others, and JSON mode is asked for; elsewhere it travels."""
+    schema = {"type": "object", "properties": {"é": {"type": "string"}}}
+    asked = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    turns = [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}]
+    request = OpenAIChat().parse_request(
+        json.dumps({"model": "auto", "messages": turns, "response_format": asked}).encode()
+    )
+    body = json.loads(ZAI.request(request, target("zai")))
+    assert body["response_format"] == {"type": "json_object"}
+    first, *rest = body["messages"]
+    assert first["role"] == "system"
+    assert json.loads(first["content"].partition("\n")[2]) == schema
+    assert rest == [{"role": "system", "content": "be brief"}, turns[1]]
+    assert json.loads(OPENAI.request(request, target("openai")))["response_format"] == asked
+
+
+@pytest.mark.parametrize(
+    "asked", ['{"type":"text"}', '{"type":"json_object"}', '{"type":"json_schema"}', "null"]
+)
+def test_zai_other_formats_stay(asked: str) -> None:
+    """What is no schema is left as it is, for the vendor to judge."""
+    request = f'"response_format":{asked}'
+    assert sent(request, "zai") == json.loads(f"{{{request}}}")

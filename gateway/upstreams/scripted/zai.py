@@ -9,14 +9,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import msgspec
+
 from gateway.upstreams.scripted.answer import Answer, Ask
 from gateway.upstreams.scripted.chat import OpenAI, count_prompt, read_ask
-from gateway.upstreams.scripted.json_view import JsonObject, field, number, rows
+from gateway.upstreams.scripted.json_view import JsonObject, field, number, rows, text_of
 from gateway.upstreams.scripted.scenario import Scenario
 from gateway.upstreams.scripted.text import HEX, Stamp
 from gateway.upstreams.scripted.vendor import WRONG_KEY, Refusal, bearer_token
 
 CONTEXT_TOKENS = 131_072
+_UNKNOWN = frozenset({"max_completion_tokens", "n", "functions", "logprobs"})
 _BUSY = "High concurrency usage of this API, please reduce concurrency or contact customer service"
 _FAILURES = {
     400: ("1210", "Invalid API parameter, please check the documentation."),
@@ -78,9 +81,12 @@ class Zai(OpenAI):
         return {"X-LOG-ID": _log_id(stamp)}
 
     def _read(self, body: JsonObject) -> Ask:
-        """GLM thinks unless told not to, and knows neither `max_completion_tokens` nor `n`."""
-        known = {name: value for name, value in body.items() if name not in {"max_completion_tokens", "n"}}
-        return replace(read_ask(known), thinks=field(body, "thinking", "type") != "disabled")
+        """GLM thinks unless told not to; what Z.ai does not know it ignores without a word."""
+        known = {name: value for name, value in body.items() if name not in _UNKNOWN}
+        ask = read_ask(known)
+        wanted = field(body, "response_format", "type")
+        schema = _told_schema(body) or ask.schema if wanted == "json_object" else None
+        return replace(ask, schema=schema, thinks=field(body, "thinking", "type") != "disabled")
 
     def _usage(self, prompt: int, answers: list[Answer]) -> JsonObject:
         usage = super()._usage(prompt, answers)
@@ -126,6 +132,19 @@ class Zai(OpenAI):
         for n, call in enumerate(answer.calls):
             index = -1 if scenario.quirks else n
             yield {"tool_calls": [{"index": index} | self._tool_call(call, n, stamp)]}
+
+
+def _told_schema(body: JsonObject) -> object | None:
+    """Return the JSON schema that the instructions end with, which a model in JSON mode follows."""
+    for message in rows(body.get("messages")):
+        words = text_of(field(message, "content"))
+        if field(message, "role") == "system" and "JSON schema" in words:
+            try:
+                told: object = msgspec.json.decode(words[words.index("{") :])
+            except msgspec.DecodeError:
+                continue
+            return told
+    return None
 
 
 def _illegal(message: str) -> Refusal:

@@ -1,0 +1,50 @@
+"""A JSON schema for vendors that know only JSON mode: the schema goes into the instructions.
+
+The vendor then sees to it that the answer is one JSON object, and the model follows the schema it was shown.
+Whether it did is for the pack's `schema` answer check to say, which has the answer redone where it did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.wire.anthropic_types import ABSENT, UNREADABLE
+
+INSTRUCTION = (
+    "Answer with one JSON object and nothing else: no prose around it, no code fence. "
+    "It must be valid against this JSON schema:\n"
+)
+_JSON_OBJECT = b'{"type":"json_object"}'
+
+
+class _Schema(Struct):
+    schema: Raw = ABSENT
+
+
+class _Format(Struct):
+    type: str = ""
+    json_schema: _Schema | None = None
+
+
+class _Turn(Struct):
+    role: str
+    content: str
+
+
+_FORMAT = msgspec.json.Decoder(_Format)
+
+
+def in_json_mode(asked: bytes | None, messages: Sequence[Raw]) -> Mapping[str, bytes]:
+    """Return the fields to replace where `asked`, a `response_format`, is a JSON schema; none otherwise."""
+    try:
+        wanted = _FORMAT.decode(asked or b"{}")
+    except UNREADABLE:
+        return {}
+    if wanted.type != "json_schema" or wanted.json_schema is None or not bytes(wanted.json_schema.schema):
+        return {}
+    text = INSTRUCTION + bytes(wanted.json_schema.schema).decode()
+    first = msgspec.json.encode(_Turn("system", text))
+    return {"response_format": _JSON_OBJECT, "messages": b"[%b]" % b",".join((first, *map(bytes, messages)))}
