@@ -10,11 +10,11 @@ import resource
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.backtest import Question, back_test
 from gateway.config_file import default_configuration

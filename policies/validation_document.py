@@ -19,7 +19,6 @@ from policies.validation_rules import (
     Dimension,
     Hours,
     QualityRules,
-    SecurityRules,
     TechnicalRules,
     ValidationRules,
 )
@@ -72,13 +71,6 @@ class QualityDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prior_weight: float | None = None
 
 
-class SecurityDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which providers may see which class of data, and the class of what declares none."""
-
-    providers: dict[str, _Names] | None = None
-    undeclared: str | None = None
-
-
 class CombineDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What each dimension's verdict does to a finding."""
 
@@ -97,7 +89,6 @@ class ValidationDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     technical: TechnicalDoc = TechnicalDoc()
     cost_benefit: CostBenefitDoc = CostBenefitDoc()
     quality: QualityDoc = QualityDoc()
-    security: SecurityDoc = SecurityDoc()
 
 
 class RuleError(ValueError):
@@ -117,7 +108,6 @@ def overlay_rules(below: ValidationRules, doc: ValidationDoc) -> ValidationRules
         technical=_technical(below.technical, doc.technical),
         cost_benefit=_cost_benefit(below.cost_benefit, doc.cost_benefit),
         quality=_quality(below.quality, doc.quality),
-        security=_security(below.security, doc.security),
     )
 
 
@@ -182,17 +172,6 @@ def _quality(below: QualityRules, doc: QualityDoc) -> QualityRules:
         interval=below.interval if interval is None else interval,
         prior_weight=below.prior_weight if weight is None else weight,
     )
-
-
-def _security(below: SecurityRules, doc: SecurityDoc) -> SecurityRules:
-    known = below.providers
-    if doc.providers is not None:
-        known = {name.casefold(): _folded(providers) for name, providers in doc.providers.items()}
-    undeclared = below.undeclared if doc.undeclared is None else doc.undeclared.casefold()
-    if undeclared is not None and undeclared not in known:
-        message = f"`{undeclared[:40]}` is not among `security.providers`; add it there"
-        raise RuleError("security.undeclared", message)
-    return SecurityRules(providers=known, undeclared=undeclared)
 
 
 def _folded(names: list[str]) -> frozenset[str]:

@@ -60,14 +60,6 @@ class QualityRules:
     prior_weight: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityRules:
-    """Providers by data class, both in lower case; empty: the pack says nothing."""
-
-    providers: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    undeclared: str | None = None
-
-
 _COMBINE: Mapping[Dimension, Combining] = {
     "business": "veto",
     "technical": "veto",
@@ -86,4 +78,3 @@ class ValidationRules:
     technical: TechnicalRules = TechnicalRules()
     cost_benefit: CostBenefitRules = CostBenefitRules()
     quality: QualityRules = QualityRules()
-    security: SecurityRules = SecurityRules()

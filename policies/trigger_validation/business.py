@@ -39,7 +39,8 @@ def _hours(case: Case, rules: BusinessRules) -> Iterator[tuple[bool, str]]:
 
 
 def _environment(case: Case, rules: BusinessRules) -> Iterator[tuple[bool, str]]:
-    declared = case.features.declared.environment
+    said = case.features.declared
+    declared = said.environment if said.trusted else None
     if rules.environments is not None and declared is not None:
         named = declared.casefold() in rules.environments
         yield named, f"environment `{declared}` is {'' if named else 'not '}one to escalate for"

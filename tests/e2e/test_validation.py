@@ -10,9 +10,10 @@ import pytest
 from running_gateway import CRITICAL, MASTER_KEY, PACK, ROUTINE, Launch, Running
 
 VALIDATE = "/v1/escalation/validate"
-STRICT = (
-    "validation: {security: {providers: {public: [zai, anthropic], secret: []}}, business: {teams: [red]}}\n"
-)
+STRICT = """\
+data_classes: [{name: public}, {name: secret, providers: [zai]}]
+validation: {business: {teams: [red]}}
+"""
 LAX = "pack: lax\ntriggers: [{id: critical_security, disabled: true}]\n"
 Json = dict[str, object]
 
@@ -46,7 +47,12 @@ async def strict(launch: Launch, tmp_path: Path) -> Running:
     ("team", "data_class", "verdict", "because"),
     [
         ("red", "public", "confirmed", "no dimension objects"),
-        ("red", "secret", "rejected", "security: anthropic may not see data class `secret`"),
+        (
+            "red",
+            "secret",
+            "rejected",
+            "security: claude-opus-4-1 may not receive data of class secret (declared)",
+        ),
         ("blue", "public", "rejected", "business: team `blue` may not escalate"),
     ],
 )

@@ -79,7 +79,7 @@ def test_without_rules_most_abstain() -> None:
 )  # fmt: skip
 def test_business(rules: str, mark: str, reason: str) -> None:
     """Team, hours, environment and price are held against the pack's rules."""
-    features = asking(ASK, declared=Declared(environment="production"))
+    features = asking(ASK, declared=Declared(environment="production", trusted=True))
     check = assess(f"{{business: {rules}}}", features=features).checks[0]
 
     assert (check.mark, check.reason) == (mark, reason)
@@ -131,7 +131,7 @@ def test_technical(
 )  # fmt: skip
 def test_cost_benefit(rules: str, impact: str | None, mark: str, reason: str) -> None:
     """The expected worth of a success is held against the extra cost."""
-    features = asking(ASK, declared=Declared(impact=impact))
+    features = asking(ASK, declared=Declared(impact=impact, trusted=True))
     check = assess(f"{{cost_benefit: {rules}}}", features=features).checks[2]
 
     assert (check.mark, check.reason) == (mark, reason)
@@ -151,22 +151,42 @@ def test_quality(right: int, wrong: int, mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "data_class", "mark", "reason"),
+    ("classes", "data_class", "mark", "reason"),
     [
-        ("{}", "secret", "abstain", "the pack has no rule for data classes"),
-        ("{providers: {secret: []}}", None, "abstain", "no data class is declared"),
-        ("{providers: {secret: []}}", "Secret", "fail", "vendor may not see data class `secret`"),
-        ("{providers: {secret: [Vendor]}}", "secret", "pass", "vendor may see data class `secret`"),
-        ("{providers: {public: [vendor]}}", "odd", "fail", "the pack does not know data class `odd`"),
-        ("{providers: {secret: []}, undeclared: Secret}", None, "fail", "vendor may not see data class `secret`"),
+        ("[]", "secret", "abstain", "the pack names no classes of data"),
+        ("[{name: secret, providers: []}]", None, "abstain", "no class of data applies"),
+        (
+            "[{name: secret, providers: []}]",
+            "Secret",
+            "fail",
+            "opus may not receive data of class secret (declared)",
+        ),
+        ("[{name: secret, providers: [vendor]}]", "secret", "pass", "opus may receive data of class secret"),
+        (
+            "[{name: secret}]",
+            "odd",
+            "fail",
+            "opus may not receive data of class odd (declared; this policy knows no such class)",
+        ),
     ],
-)  # fmt: skip
-def test_security(rules: str, data_class: str | None, mark: str, reason: str) -> None:
-    """A provider that may not see the data's class fails; an unknown class is seen by nobody."""
+)
+def test_security(classes: str, data_class: str | None, mark: str, reason: str) -> None:
+    """Data no premium deployment may receive fails; an unknown class is received by nobody."""
+    policy = make_policy(SMALL_PACK, f"pack: mine\ndata_classes: {classes}")
     features = asking(ASK, declared=Declared(data_class=data_class))
-    check = assess(f"{{security: {rules}}}", features=features).checks[4]
+    decision = decide(features, SNAPSHOT, policy)
+    (found,) = validate(decision, features, SNAPSHOT, policy)
 
-    assert (check.mark, check.reason) == (mark, reason)
+    assert (found.checks[4].mark, found.checks[4].reason) == (mark, reason)
+
+
+def test_untrusted_environment_says_nothing() -> None:
+    """Who may not speak for the work cannot claim production."""
+    features = asking(ASK, declared=Declared(environment="production"))
+
+    assert (
+        marks(assess("{business: {environments: [production]}}", features=features))["business"] == "abstain"
+    )
 
 
 @pytest.mark.parametrize(
@@ -215,7 +235,6 @@ def test_one_assessment_a_finding() -> None:
         ('{cost_benefit: {value_of_success_usd: "much"}}', 2, "`much` is not an amount of USD"),
         ("{quality: {least_precision: 2}}", 2, "`2.0` is outside 0..1; correct it"),
         ("{technical: {context_share: 0}}", 2, "outside 0.01..1"),
-        ("{security: {undeclared: public}}", 2, "`public` is not among `security.providers`; add it there"),
     ],
 )
 def test_bad_rules(rules: str, line: int, message: str) -> None:
@@ -240,12 +259,12 @@ def test_later_packs_add_rules() -> None:
 
 def test_pack_tests_speak_of_assessments() -> None:
     """A case can say what validating a finding comes to, under what the caller declares."""
-    policy = make_policy(SMALL_PACK, "pack: mine\nvalidation: {security: {providers: {secret: []}}}")
-    case = "{tier: premium, ask: sql injection, declared: {data_class: secret}, assessments: {critical_security: %s}}"
+    policy = make_policy(SMALL_PACK, "pack: mine\nvalidation: {business: {environments: [staging]}}")
+    case = "{tier: premium, ask: sql injection, declared: {environment: prod}, assessments: {critical_security: %s}}"
 
     assert run_cases(f"cases: [{case % 'rejected'}]", policy) == (1, ())
     (failure,) = run_cases(f"cases: [{case % 'confirmed'}]", policy)[1]
     assert failure.message == (
         "expected critical_security to be confirmed, got rejected "
-        "(security: vendor may not see data class `secret`)"
+        "(business: environment `prod` is not one to escalate for)"
     )
