@@ -37,3 +37,7 @@ lock:
 # Measure how much of the pure set its tests reach (PyYAML first: coverage would load it twice)
 coverage:
     .venv/bin/python -c 'import sys, yaml, pytest; sys.exit(pytest.main(["-q", "--cov=policies", "--cov-branch", "--cov-fail-under=95", "tests/policies", "tests/properties"]))'
+
+# Measure what a request costs, beside bare aiohttp and nginx where it is installed; draw the curves
+bench *args:
+    .venv/bin/python -m benchmarks.serving --plots docs/plots {{args}}
