@@ -79,7 +79,7 @@ class TagRules:
         blank = len(text) - len(text.lstrip())
         if not (tags and tags[0].start <= blank and self._templates(tags[0])):
             kinds = ["ask" if kind == "only" else kind for kind in kinds]
-        return _Walk(text, tags, kinds, self._carried).cut(blank)
+        return _Walk(text, tags, kinds, self._carried).cut()
 
     def _templates(self, tag: Tag) -> bool:
         """Tell whether a tag is of a client that sets the ask into a text of its own."""
@@ -103,13 +103,13 @@ class _Walk:
         self._partner = _pair(tags)
         self._ask_marks = _outermost(tags, kinds) if "ask" in kinds else frozenset()
 
-    def cut(self, blank: int) -> Cut:
-        """Keep what is outside blocks; a block that opens the text (after `blank`) may stay unclosed."""
+    def cut(self) -> Cut:
+        """Keep what is outside blocks. One that is never closed is text: it could hide the whole ask."""
         cut = Cut()
         position = index = 0
         while index < len(self._tags):
             tag, kind = self._tags[index], self._kinds[index]
-            if self._is_text(index, blank):
+            if self._is_text(index):
                 index += 1
                 continue
             cut.kept.append(self._text[position : tag.start])
@@ -120,12 +120,12 @@ class _Walk:
         cut.kept.append(self._text[position:])
         return cut
 
-    def _is_text(self, index: int, blank: int) -> bool:
+    def _is_text(self, index: int) -> bool:
         """Tell whether a tag is part of what someone wrote: of no active name, unclosed, or inside an ask."""
         tag, kind = self._tags[index], self._kinds[index]
         if kind == "ask":
             return index not in self._ask_marks
-        return kind is None or (not tag.closing and index not in self._partner and tag.start > blank)
+        return kind is None or (not tag.closing and index not in self._partner)
 
     def _block(self, cut: Cut, index: int, kind: TagKind) -> tuple[int, int]:
         """Take the block that opens at tag `index`; return where the text and the tags go on."""
