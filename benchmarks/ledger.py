@@ -206,6 +206,8 @@ def fill_month(database: Database, total: int) -> None:
     }[database.engine.dialect.name].format(total=total)
     began = time.perf_counter()
     statement = FILL.format(numbers=numbers, start=START_MS, month=MONTH_MS, total=total)
+    if database.sqlite_path is None:  # whose driver reads a percent sign as a parameter
+        statement = statement.replace("%", "%%")
     database.run_here(lambda connection: connection.exec_driver_sql(statement))
     hours = range(START_MS, START_MS + MONTH_MS, 3_600_000)
     database.run_here(lambda connection: mark_unsealed(connection, hours))

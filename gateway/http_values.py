@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
@@ -134,6 +134,14 @@ def answer_version(value: object, record: Versioned, *, status: int = 200) -> we
     response = answer(value, status=status)
     response.headers["etag"] = f'"{record.version}"'
     return response
+
+
+async def change_record(
+    request: web.Request, actor: str, change: Callable[..., Awaitable[Versioned]], *arguments: object
+) -> web.Response:
+    """Make a change of the directory at the versions `If-Match` names, and return the record it leaves."""
+    record = await change(*arguments, actor=actor, expected=expected_versions(request))
+    return answer_version(record, record)
 
 
 def listing(rows: Sequence[Row], paging: Paging) -> Listing[Row]:

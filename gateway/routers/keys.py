@@ -17,6 +17,7 @@ from gateway.http_values import (
     Paging,
     answer,
     answer_version,
+    change_record,
     expected_versions,
     listing,
     read_json,
@@ -119,11 +120,8 @@ async def rotate_key(request: web.Request, caller: Caller) -> web.Response:
 
 async def revoke_key(request: web.Request, caller: Caller) -> web.Response:
     """End a key; again changes nothing."""
-    found = await _named(request, caller)
-    key = await request.app[WIRING].directory.revoke_key(
-        found.id, actor=caller.principal.key_id, expected=expected_versions(request)
-    )
-    return answer_version(key, key)
+    key, directory = await _named(request, caller), request.app[WIRING].directory
+    return await change_record(request, caller.principal.key_id, directory.revoke_key, key.id)
 
 
 async def _named(request: web.Request, caller: Caller) -> KeyRow:
@@ -136,14 +134,8 @@ async def _change(request: web.Request, caller: Caller, change: KeyChange) -> we
         check_grant(caller.principal, change.scopes)
     if change.allowed_models is not UNSET:
         check_models(change.allowed_models, request.app[WIRING].configuration)
-    found = await _named(request, caller)
-    key = await request.app[WIRING].directory.update_key(
-        found.id,
-        change,
-        actor=caller.principal.key_id,
-        expected=expected_versions(request),
-    )
-    return answer_version(key, key)
+    key, directory = await _named(request, caller), request.app[WIRING].directory
+    return await change_record(request, caller.principal.key_id, directory.update_key, key.id, change)
 
 
 def _issuer(wiring: Wiring) -> Issuer:

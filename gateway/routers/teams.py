@@ -10,7 +10,7 @@ from gateway.http_values import (
     Paging,
     answer,
     answer_version,
-    expected_versions,
+    change_record,
     listing,
     read_json,
     read_query,
@@ -50,22 +50,15 @@ async def change_team(request: web.Request, caller: Caller) -> web.Response:
     """Give a team other settings."""
     require_organisation(caller.principal)
     change = await read_json(request, TeamChange)
-    team = await request.app[WIRING].directory.update_team(
-        request.match_info["team"],
-        change,
-        actor=caller.principal.key_id,
-        expected=expected_versions(request),
-    )
-    return answer_version(team, team)
+    update, name = request.app[WIRING].directory.update_team, request.match_info["team"]
+    return await change_record(request, caller.principal.key_id, update, name, change)
 
 
 async def delete_team(request: web.Request, caller: Caller) -> web.Response:
     """Retire a team; requests in flight are still served and booked."""
     require_organisation(caller.principal)
-    team = await request.app[WIRING].directory.delete_team(
-        request.match_info["team"], actor=caller.principal.key_id, expected=expected_versions(request)
-    )
-    return answer_version(team, team)
+    delete, name = request.app[WIRING].directory.delete_team, request.match_info["team"]
+    return await change_record(request, caller.principal.key_id, delete, name)
 
 
 ROUTES = (
