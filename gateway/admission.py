@@ -111,14 +111,9 @@ def budgets_of(
         running = window(row, principal.time_zone if scope.owner else NOBODYS_ZONE, now)
         if scope.kind == _MODEL:
             by_model[scope.value] = (*by_model.get(scope.value, ()), running)
-        elif scope.kind != _TAG or scope.value in tag_names(features):
+        elif scope.kind != _TAG or scope.value in features.tags:
             whole.append(running)
     return tuple(whole), by_model
-
-
-def tag_names(features: Features) -> tuple[str, ...]:
-    """Return a request's tags as they are budgeted and reported: `name=value`."""
-    return tuple(f"{name}={value}" for name, value in features.declared.tags)
 
 
 def _joined(known: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:

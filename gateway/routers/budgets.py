@@ -1,4 +1,4 @@
-"""Budgets: what a team, key or model may spend per period, and what it has spent."""
+"""Budgets: what a team, key, model or tag may spend per period, and what it has spent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     scope: str
-    """`team:<id>`, `key:<id>`, `model:<name>`; `team:<id>/model:<name>` is a team's part of one."""
+    """`team:<id>`, `key:<id>`, `model:<name>`, `tag:<name>`; `team:<id>/model:<name>` is a part."""
     period: Period
     hard: bool
     limit_usd: str

@@ -129,7 +129,7 @@ def _check_scope(connection: Connection, scope: str) -> None:
         raise NotFound(f"there is no live {kind} with the id `{fit_text(owner_id, 64)}`")
 
 
-_PARTS = ("model",)
+_PARTS = ("model", "tag")
 _LONGEST_SCOPE = 128
 _OWNERS: Mapping[str, Callable[[str], Select[str]]] = {
     "team": lambda owner_id: select(teams.c.id).where(teams.c.id == owner_id, teams.c.deleted_ms.is_(None)),

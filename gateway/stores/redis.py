@@ -60,6 +60,7 @@ class RedisLink:
         *,
         timeout_s: float = 1.0,
         now_ms: Callable[[], float] | None = None,
+        most_at_once: int = MOST_AT_ONCE,
     ) -> None:
         try:
             self._redis: Redis = Redis.from_url(
@@ -72,6 +73,7 @@ class RedisLink:
             raise ConfigError("the redis url is not understood; use redis://<host>:<port>") from None
         self._identity = identity
         self._now_ms = now_ms
+        self._most = most_at_once
         self._digest = ""
         self._queue = _Queue()
         self.epoch = ""
@@ -110,7 +112,7 @@ class RedisLink:
         queue = self._queue
         try:
             while queue.waiting:
-                batch, queue.waiting = queue.waiting[:MOST_AT_ONCE], queue.waiting[MOST_AT_ONCE:]
+                batch, queue.waiting = queue.waiting[: self._most], queue.waiting[self._most :]
                 await self._send(batch)
         finally:
             queue.task = None

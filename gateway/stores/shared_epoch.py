@@ -22,7 +22,7 @@ from gateway.stores.shared_answers import operation
 from gateway.stores.state_base import Hold, PaidRequest, split_scope
 
 _NOTING_S = 0.5
-"""How long whoever noted an epoch in the books may take to write it into the server."""
+"""How long whoever noted an epoch in the books may take at most to write it into the server."""
 _MOST_ORPHANS = 200
 
 _log = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ class Epochs:
             await self._link.write_epoch(noted)
             return noted
         if found != noted:
-            await asyncio.sleep(_NOTING_S)
+            await asyncio.sleep(min(_NOTING_S, self._rejoin_s))
             found = await self._link.read_epoch()
             noted = await self._truth.agree_epoch(first)
         if found != noted:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal, select, union_all, update
 
 from gateway.errors import InvalidRequest
+from gateway.stores.row_values import SEPARATOR
 from gateway.stores.schema import attempts, meta, requests
 from gateway.stores.state_base import PaidRequest, split_scope
 
@@ -73,6 +74,10 @@ def _sums(scope: str, since_ms: int) -> tuple[Select[int, str], ...]:
             # a request whose process died has no attempts in the books, only its worst case
             _total(_r.cost_nano).where(_r.status == "interrupted", _r.model == parts.value, *since),
         )
+    if parts.kind == "tag":
+        listed, tag = literal(SEPARATOR) + _r.tags + SEPARATOR, f"{SEPARATOR}{parts.value}{SEPARATOR}"
+        # LIKE knows wildcards, and on SQLite no capitals
+        return (_total(_r.cost_nano).where(func.replace(listed, tag, "") != listed, *since),)
     raise InvalidRequest(f"`{scope[:80]}` is not a scope; use {SCOPES}", param="scope")
 
 
@@ -80,4 +85,4 @@ def _total(cost: ColumnElement[int]) -> Select[int, str]:
     return select(func.sum(cost), literal(""))
 
 
-SCOPES = "team:<id>, key:<id> or model:<name>, the last also as team:<id>/model:<name>"
+SCOPES = "team:<id>, key:<id>, model:<name> or tag:<name>, the last two also as team:<id>/model:<name>"

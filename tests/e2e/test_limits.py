@@ -165,3 +165,21 @@ async def test_overloaded(launch: Launch) -> None:
     await asyncio.gather(held, return_exceptions=True)
     await gateway.closed(1)
     assert (await gateway.post(key, CHAT))[0] == 200
+
+
+async def test_budget_of_a_tag(gateway: Running) -> None:
+    """A tag's budget counts the requests that carry it, exactly by name, and stops no other."""
+    head, key = (
+        {"authorization": f"Bearer {MASTER_KEY}"},
+        await gateway.key(scopes=("inference", "attribution")),
+    )
+    tagged = {"x_litellm_tags": "alpha,beta"}
+    assert (await gateway.post(key, MESSAGES, **tagged))[0] == 200
+    path = f"{gateway.url}/v1/budgets/tag:alpha/1d"
+    async with gateway.http.put(path, json={"limit_usd": "0.004"}, headers=head) as response:
+        (row,) = await gateway.rows()
+        assert float((await response.json())["spent_usd"]) * 1e9 == pytest.approx(row["cost_nano"])
+    status, _, told = await gateway.post(key, MESSAGES, **tagged)
+    assert (status, code(told)) == (429, "budget_exceeded")
+    assert (await gateway.post(key, MESSAGES, x_litellm_tags="Alpha"))[0] == 200
+    assert (await gateway.post(key, MESSAGES))[0] == 200
