@@ -165,9 +165,8 @@ class Desk:
             now = await self.store.find(row.id) or row
             raise Conflict(f"the workflow has ended ({now.state}); it cannot be cancelled")
         await self.runner.withdraw(row.id)
-        await self.durable.start()
-        parts = 1 + fold(await self.store.events(row.id)).approvals
-        await self.durable.cancel(row.id, parts)
+        if self.durable.started:  # elsewhere it is seen by the caretaker, or when its next step is due
+            await self.durable.cancel(row.id, 1 + fold(await self.store.events(row.id)).approvals)
 
     async def approve(self, row: WorkflowRow, principal: Principal, reason: str) -> None:
         """Let a waiting workflow go on; raise Forbidden for its own submitter, Conflict if none waits."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import Internal, StoreUnavailable
 from gateway.stores.workflows_base import STEPS, Problem, StepName
 from gateway.workflows.runner import RULES, StepRule, TryAgainError
 
@@ -38,6 +39,8 @@ _MOST_RECOVERIES = 100
 _GIVEN_UP = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _MOST_LISTED = 1_000
 _POLL_S = 0.2
+_only_one = threading.Lock()
+"""The library keeps its state in globals: a second one would take over the first one's."""
 _log = structlog.get_logger("gateway")
 
 
@@ -169,6 +172,7 @@ class Durable:
         dbos, self._dbos = self._dbos, None
         if dbos is not None:
             await asyncio.to_thread(dbos.destroy, destroy_registry=True)
+            _only_one.release()
 
     def _queued(self, task: asyncio.Task[None]) -> None:
         self._queueing.discard(task)
@@ -176,6 +180,8 @@ class Durable:
             _log.warning("workflow_not_queued", cause=f"{type(error).__name__}: {error}")
 
     def _launch(self) -> DBOS:
+        if not _only_one.acquire(blocking=False):
+            raise Internal("the workflows of another gateway run in this process; run one to a process")
         _forward_log()
         _make_private(self._url)
         from dbos import DBOS, DBOSPortableJSONSerializer

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from running_gateway import CRITICAL, GLM, MASTER_KEY, OPUS, ROOT, ROUTINE, Launch, Running
+from click.testing import CliRunner
+from running_gateway import CRITICAL, GLM, MASTER_KEY, OPUS, ROUTINE, Launch, Running
 from test_workflows import delete, kinds, look, step, submit
 
+from gateway.cli import gateway as command_line
 from gateway.upstreams.scripted import Scenario
 from gateway.workflows.webhooks import verify
 
@@ -163,13 +164,8 @@ async def test_bad_packs(guarded: Guarded, approval: str, words: str) -> None:
 
 async def command(folder: Path, *arguments: str) -> str:
     """Run a command of `gateway workflows` beside the gateway; return what it prints."""
-    config = str(folder / "config.yaml")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "workflows", *arguments, "--config", config,
-        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return out.decode() if process.returncode == 0 else err.decode()
+    asked = ["workflows", *arguments, "--config", str(folder / "config.yaml")]
+    return (await asyncio.to_thread(CliRunner().invoke, command_line, asked)).output
 
 
 async def test_commands(guarded: Guarded) -> None:
