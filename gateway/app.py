@@ -16,7 +16,7 @@ from gateway.clock import Clock, SystemClock, new_id
 from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
 from gateway.exchange import Exchange, Upstream
-from gateway.fleet import LITELLM, LITELLM_EMBEDDINGS, Reach
+from gateway.fleet import ENVIRONMENT, LITELLM, LITELLM_EMBEDDINGS, Reach
 from gateway.inspection import Inspector
 from gateway.intake import invite_body
 from gateway.keyring import KeyRing
@@ -40,6 +40,7 @@ from gateway.stores.sql_books import SqlBooks
 from gateway.stores.upkeep import Retention
 from gateway.telemetry import Telemetry
 from gateway.track_records import TrackRecords
+from gateway.upstreams.aiohttp_client import AiohttpClient
 from gateway.upstreams.pool import HttpPool
 from gateway.wire import Bridges, build_codecs
 from gateway.wiring import WIRING, Guarded, Wiring
@@ -226,6 +227,9 @@ def _upstreams(reach: Reach) -> dict[str, Upstream]:
 
         upstreams[LITELLM] = LitellmUpstream("acompletion")
         upstreams[LITELLM_EMBEDDINGS] = LitellmUpstream("aembedding")
+    for name, proxy in reach.proxies().items():
+        in_environment = proxy == ENVIRONMENT
+        upstreams[name] = AiohttpClient(proxy=None if in_environment else proxy, trust_env=in_environment)
     return upstreams
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from hashlib import sha256
 
 from gateway.errors import ConfigError
 from gateway.exchange import Timeouts
@@ -21,6 +22,8 @@ from policies.yaml_lines import nearest
 
 LITELLM = "litellm"
 """Transport of a deployment whose provider only the library knows."""
+ENVIRONMENT = "environment"
+"""The proxy of a deployment that heeds the process' own `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`."""
 LITELLM_EMBEDDINGS = "litellm_embeddings"
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
@@ -32,9 +35,11 @@ class Endpoint:
     """Where and how one dialect of a deployment is reached."""
 
     transport: str
-    """`http`, `litellm` or `litellm_embeddings`."""
+    """`http`, `litellm`, `litellm_embeddings`, or `proxied:` and a digest of the proxy."""
     url: str
     headers: Mapping[str, str] = field(repr=False)
+    proxy: str = field(default="", repr=False)
+    """URL of the HTTP proxy on the way, which may hold a password; `environment` for the environment's."""
     timeouts: Timeouts = Timeouts()
 
 
@@ -46,6 +51,11 @@ class Reach:
     endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
     limits: Mapping[str, tuple[PaceLimit, ...]] = field(default_factory=dict)
     """The pace each deployment bears, by its id; those without limits are left out."""
+
+    def proxies(self) -> dict[str, str]:
+        """Return the proxies on the way to vendors by the name of their transport."""
+        ends = (end for by_dialect in self.endpoints.values() for end in by_dialect.values())
+        return {end.transport: end.proxy for end in ends if end.proxy}
 
 
 def build_reach(settings: Settings, prices: PriceTable) -> Reach:
@@ -187,9 +197,11 @@ def _endpoints(
     base = params.api_base or native.api_base
     if base is None:
         raise ConfigError(f"model `{entry.model_name}`: provider `{provider}` needs litellm_params.api_base")
-    yield dialect, _http(base, dialect, key, timeouts)
+    proxy = _proxy(entry)
+    yield dialect, _http(base, dialect, key, timeouts, proxy)
     if "messages" in deployment.dialects[1:] and entry.model_info.anthropic_api_base:
-        yield "messages", _http(entry.model_info.anthropic_api_base, "messages", key, timeouts)
+        base = entry.model_info.anthropic_api_base
+        yield "messages", _http(base, "messages", key, timeouts, proxy)
 
 
 def _limits(entries: Mapping[str, ModelEntry]) -> Iterator[tuple[str, tuple[PaceLimit, ...]]]:
@@ -200,7 +212,7 @@ def _limits(entries: Mapping[str, ModelEntry]) -> Iterator[tuple[str, tuple[Pace
             yield deployment_id, limits
 
 
-def _http(base: str, dialect: Dialect, key: str, timeouts: Timeouts) -> Endpoint:
+def _http(base: str, dialect: Dialect, key: str, timeouts: Timeouts, proxy: str) -> Endpoint:
     if not base.startswith(("http://", "https://")):
         raise ConfigError(f"`{base[:120]}` is no base URL; start it with https:// or http://")
     base = base.rstrip("/")
@@ -208,7 +220,18 @@ def _http(base: str, dialect: Dialect, key: str, timeouts: Timeouts) -> Endpoint
     if dialect == "messages":
         base = base.removesuffix("/v1")
     headers = {"content-type": "application/json", **AUTHENTICATION[dialect](key)}
-    return Endpoint(transport="http", url=base + path, headers=headers, timeouts=timeouts)
+    transport = f"proxied:{sha256(proxy.encode()).hexdigest()[:8]}" if proxy else "http"
+    return Endpoint(transport=transport, url=base + path, headers=headers, timeouts=timeouts, proxy=proxy)
+
+
+def _proxy(entry: ModelEntry) -> str:
+    """Return the proxy on the way to the entry's vendor, empty for none; raise ConfigError."""
+    given = entry.litellm_params.proxy
+    proxy = given.get_secret_value() if given else ""
+    if proxy and proxy != ENVIRONMENT and not proxy.startswith("http://"):
+        message = "litellm_params.proxy is no HTTP proxy; start it with http://, or write `environment`"
+        raise ConfigError(f"model `{entry.model_name}`: {message}")
+    return proxy
 
 
 def _timeouts(params: LitellmParams, settings: Settings) -> Timeouts:

@@ -51,6 +51,10 @@ class LitellmParams(_Section):
     input_cost_per_token: Decimal | None = Field(None, ge=0, description="USD; overrides the price table.")
     output_cost_per_token: Decimal | None = Field(None, ge=0, description="USD; overrides the price table.")
     timeout: float | None = Field(None, gt=0, le=7200, description="Total seconds for one attempt.")
+    proxy: SecretStr | None = Field(
+        None,
+        description="URL of an HTTP proxy to reach the vendor through; `environment` heeds HTTPS_PROXY.",
+    )
     rpm: int | None = Field(None, ge=1, le=10**12, description="Requests per minute sent to the deployment.")
     tpm: int | None = Field(None, ge=1, le=10**12, description="Tokens per minute used there.")
     max_parallel_requests: int | None = Field(None, ge=1, le=10**12, description="Calls to it at a time.")

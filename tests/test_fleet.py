@@ -131,3 +131,27 @@ def test_library_embeds_for_the_rest() -> None:
         reach([entry("e", "voyage/voyage-3", info)]).endpoints["e"]["embeddings"].transport
         == "litellm_embeddings"
     )
+
+
+def test_proxies_share_their_client() -> None:
+    """Deployments behind one proxy share a transport; its password is not shown."""
+    info = {"anthropic_api_base": "https://api.z.ai/api/anthropic"}
+    built = reach(
+        [
+            entry("a", "zai/glm-4.5", info, proxy="http://u:hidden-word@proxy:3128"),
+            entry("b", "anthropic/claude-opus-4-1", proxy="http://u:hidden-word@proxy:3128"),
+            entry("c", "zai/glm-4.5", proxy="environment"),
+            entry("d", "zai/glm-4.5"),
+        ]
+    )
+    assert sorted(built.proxies().values()) == ["environment", "http://u:hidden-word@proxy:3128"]
+    assert len({e.transport for d in ("a", "b") for e in built.endpoints[d].values()}) == 1
+    assert built.endpoints["d"]["chat"].transport == "http"
+    assert "hidden-word" not in repr(built)
+
+
+def test_strange_proxy_refuses() -> None:
+    """Something else than an HTTP proxy is an error at start that does not repeat it."""
+    with pytest.raises(ConfigError, match="is no HTTP proxy") as caught:
+        reach([entry("a", "zai/glm-4.5", proxy="socks5://u:hidden-word@proxy")])
+    assert "hidden-word" not in str(caught.value)

@@ -122,3 +122,24 @@ async def test_retries_stop_with_the_deadline(launch: Launch) -> None:
     status, headers, _ = await gateway.post(await gateway.key(), body("glm-4.5"))
     assert status == 502
     assert int(headers["x-gateway-attempts"]) < 4
+
+
+@pytest.mark.parametrize("proxy", ["url", "environment"])
+async def test_through_a_proxy(
+    launch: Launch, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """A deployment behind a proxy is reached through it, streamed and not, and fails as others do."""
+    monkeypatch.setenv("http_proxy", vendors.url)
+    config = configure(vendors)
+    config["model_list"][0]["litellm_params"] |= {  # type: ignore[index]
+        "api_base": "http://vendor.invalid/api/paas/v4",
+        "proxy": vendors.url if proxy == "url" else proxy,
+    }
+    gateway = await launch(**config)
+    key = await gateway.key()
+    for stream in (False, True):
+        status, _, told = await gateway.post(key, body("glm-4.5", stream=stream))
+        assert (status, b"choices" in told) == (200, True)
+    vendors.script(GLM, Scenario(status=500))
+    assert (await gateway.post(key, body("glm-4.5")))[0] == 502
+    assert [call.headers["host"] for call in vendors.calls] == ["vendor.invalid"] * 3
