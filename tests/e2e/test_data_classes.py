@@ -3,8 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from running_gateway import ROUTINE, Json, Launch, Running
+
+from gateway.decision_log import DecisionRecord
+from gateway.replay import replay
 
 SECRET = "postgres://app:tR9-qweP@db.internal/shop"
 PERSON = "anna.schmidt@firma.de"
@@ -42,6 +46,21 @@ def chat(text: str, **more: object) -> Json:
     return {"model": "auto", "messages": messages, **more}
 
 
+def assert_replays(gateway: Running, raw: bytes) -> None:
+    """Check that the record alone leads to the same verdict, guard and all."""
+    record = msgspec.json.decode(msgspec.json.encode(json.loads(raw)["record"]), type=DecisionRecord)
+
+    again = replay(record, gateway.wiring.policies.for_team("red")).decision
+
+    assert (again.tier, again.reason, again.candidates) == (
+        record.decision.tier,
+        record.decision.reason,
+        record.decision.candidates,
+    )
+    assert again.data_classes == record.decision.data_classes
+    assert again.dropped == record.decision.dropped
+
+
 async def test_secret_stays(gateway: Running, key: str) -> None:
     """A secret anywhere in the body is refused, and appears in no answer, header, row or vendor's call."""
     status, headers, raw = await gateway.post(key, chat(f"connect to {SECRET}"))
@@ -62,6 +81,7 @@ async def test_personal_goes_to_one(gateway: Running, key: str) -> None:
     assert record["features"]["data"]["counts"] == [["email", 1]]
     assert record["features"]["data"]["sightings"][0]["where"] == "messages[0]"
     assert PERSON not in raw.decode()
+    assert_replays(gateway, raw)
 
 
 async def test_large_body(gateway: Running, key: str) -> None:
@@ -103,3 +123,4 @@ async def test_tangled_code(gateway: Running, key: str) -> None:
 
     assert headers["x-gateway-reason"] == "tangled: context.cyclomatic_max 13.00 >= 8.00"
     assert json.loads(raw)["record"]["features"]["context"]["context.cyclomatic_max"] == 13.0
+    assert_replays(gateway, raw)
