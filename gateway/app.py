@@ -182,6 +182,7 @@ def _materials(
         settings=configuration.settings.workflows,
         store=books.workflows,
         books=books,
+        track_records=TrackRecords(books, books.clock),
         pipeline=pipeline,
         keyring=keyring,
         codecs=build_codecs(),

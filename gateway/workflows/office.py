@@ -15,13 +15,14 @@ from gateway.settings import WorkflowSettings
 from gateway.stores.base import Books
 from gateway.stores.workflows_base import WorkflowStore
 from gateway.telemetry import Telemetry
+from gateway.track_records import TrackRecords
 from gateway.wire.base import Codec
 from gateway.workflows.caretaker import Caretaker
 from gateway.workflows.desk import Desk
 from gateway.workflows.durable import Driven, Durable
 from gateway.workflows.journal import Journal
 from gateway.workflows.runner import Runner
-from gateway.workflows.steps import Home, Steps
+from gateway.workflows.steps import Home, StepParts, Steps
 from gateway.workflows.targets import Targets
 from gateway.workflows.webhooks import Bells
 from gateway.workflows.work import Loader
@@ -37,6 +38,7 @@ class Materials:
     settings: WorkflowSettings
     store: WorkflowStore
     books: Books
+    track_records: TrackRecords
     pipeline: Pipeline
     keyring: KeyRing
     codecs: Mapping[Dialect, Codec]
@@ -79,7 +81,10 @@ def assemble(m: Materials) -> Office:
         since_ms=journal.now_ms,
         reruns=m.settings.reruns_after_interruption,
     )
-    steps = Steps(pipeline=m.pipeline, store=m.store, books=m.books, journal=journal, home=home)
+    parts = StepParts(
+        pipeline=m.pipeline, store=m.store, books=m.books, track_records=m.track_records, journal=journal
+    )
+    steps = Steps(parts, home)
     runner = Runner(steps=steps, loader=loader, journal=journal, clock=m.clock, metrics=metrics)
     bells = _bells(m, journal)
     driven = Driven(

@@ -26,6 +26,7 @@ from gateway.policy_source import load_impact_rules
 from gateway.stores.base import AnswerRow, Books
 from gateway.stores.workflows_base import Detail, StepName, WorkflowStore
 from gateway.tasks import Analysis, analyze_task
+from gateway.track_records import TrackRecords
 from gateway.wire.answer_views import view_answer
 from gateway.workflows.journal import Journal
 from gateway.workflows.problems import problem_of
@@ -33,6 +34,7 @@ from gateway.workflows.work import Decided, Work
 from policies.answer_checks import CHECK_NAMES, check_answer
 from policies.engine import fire, measure
 from policies.pricing import usd
+from policies.trigger_validation import validate
 from policies.verdicts import Finding
 
 _IN_FLIGHT = frozenset({"interrupted", "cancelled"})
@@ -104,16 +106,26 @@ class Home:
     reruns: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepParts:
+    """What steps are carried out with."""
+
+    pipeline: Pipeline
+    store: WorkflowStore
+    books: Books
+    track_records: TrackRecords
+    journal: Journal
+
+
 class Steps:
     """Carries single steps out; `Runner` says when."""
 
-    def __init__(
-        self, *, pipeline: Pipeline, store: WorkflowStore, books: Books, journal: Journal, home: Home
-    ) -> None:
-        self._pipeline = pipeline
-        self._store = store
-        self._books = books
-        self._journal = journal
+    def __init__(self, parts: StepParts, home: Home) -> None:
+        self._pipeline = parts.pipeline
+        self._store = parts.store
+        self._books = parts.books
+        self._track_records = parts.track_records
+        self._journal = parts.journal
         self._home = home
         self._bought: dict[str, Execution] = {}
         """Answers in the journal of this process that SQL may not hold yet."""
@@ -144,11 +156,18 @@ class Steps:
         return await asyncio.to_thread(analyze_task, work.order.task, ask, rules)
 
     async def decide(self, work: Work) -> Decided:
-        """Return the verdict; raise what a client would be told where the policy refuses."""
-        decision = work.exchange.decision
+        """Return the verdict, its findings validated; raise what a client is told where policy refuses."""
+        exchange, decision = work.exchange, work.exchange.decision
         if decision.denial is not None:
             raise denial_error(decision.denial)
-        return Decided(sentence=explain(decision).sentence, decision=decision)
+        history = await self._track_records.history(exchange.principal.team_id)
+        return Decided(
+            sentence=explain(decision).sentence,
+            decision=decision,
+            assessments=validate(
+                decision, exchange.features, exchange.snapshot, exchange.policy, history=history
+            ),
+        )
 
     async def escalate(self, work: Work) -> Escalation:
         """Return who may serve the task now; raise WaitingForApproval where a person has to agree first."""

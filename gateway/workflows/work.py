@@ -21,6 +21,7 @@ from gateway.wire.base import Codec
 from gateway.workflows.states import Progress, fold
 from policies.candidates import refreshed
 from policies.facts import Dialect
+from policies.trigger_validation import Assessment
 from policies.verdicts import Decision
 
 _HEEDED = (ROUTE_HEADER, METADATA_HEADER, *SESSION_HEADERS)
@@ -48,6 +49,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 
     sentence: str
     decision: Decision
+    assessments: tuple[Assessment, ...] = ()
+    """The findings validated; a rejected one is told, and lowers no floor by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

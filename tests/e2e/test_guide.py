@@ -24,6 +24,8 @@ def differs(expected: object, found: object, place: str = "$") -> str | None:
     """Return where an answer differs from what the guide shows of it."""
     if expected == ANYTHING:
         return None
+    if isinstance(expected, str) and expected.endswith(ANYTHING) and isinstance(found, str):
+        expected, found = expected.removesuffix(ANYTHING), found[: len(expected) - len(ANYTHING)]
     if isinstance(expected, dict) and isinstance(found, dict):
         missing = next((f"{place}.{key} is missing" for key in expected if key not in found), None)
         inner = (differs(value, found.get(key), f"{place}.{key}") for key, value in expected.items())

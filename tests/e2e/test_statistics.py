@@ -72,11 +72,14 @@ async def test_empty_window(gateway: Running, key: str) -> None:
 
 
 async def test_steps_of_workflows(gateway: Running, key: str) -> None:
-    """Every step of a carried-out task shows how long it took."""
+    """A carried-out task keeps its findings validated, and every step shows how long it took."""
     status, _, body = await gateway.post(key, {"description": CRITICAL}, path="/v1/escalation/submit")
     assert status == 202
     workflow = json.loads(body)["id"]
-    await gateway.get(key, f"/v1/escalation/status/{workflow}?wait=20")
+    _, done = await fetch(gateway, key, f"/v1/escalation/status/{workflow}?wait=20")
+    (decided,) = [step for step in done["steps"] if step["name"] == "decide"]  # type: ignore[attr-defined]
+    (assessment,) = decided["result"]["assessments"]
+    assert (assessment["trigger"], assessment["verdict"]) == ("critical_security", "confirmed")
 
     _, found = await fetch(gateway, key)
 
