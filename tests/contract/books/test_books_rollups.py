@@ -170,6 +170,24 @@ def test_summing_up_while_inserting(make_url: MakeUrl) -> None:
     database.close()
 
 
+def test_summing_up_waits_for_inserts(make_url: MakeUrl) -> None:
+    """An hour is summed up only once every insert under way has ended, or its rows would be in neither."""
+    database = Database(make_url())
+    database.migrate()
+    inserts = LedgerInserts(database.engine)
+    database.run_here(lambda connection: inserts.insert(connection, [REQUEST]))
+    with ThreadPoolExecutor(1) as pool:
+        with database.engine.begin() as connection:
+            inserts.insert(connection, [change(REQUEST, id="req_2")])
+            sealing = pool.submit(seal_all, database)
+            with pytest.raises(TimeoutError):
+                sealing.result(timeout=0.3)
+        assert sealing.result() == 2
+    (line,) = report(database, ALL_TIME)
+    assert (line.requests, line.cost_nano) == (2, 6)
+    database.close()
+
+
 def test_old_ledger_survives(make_url: MakeUrl) -> None:
     """A ledger of an earlier version keeps its requests with their triggers, and is summed up in time."""
     database = Database(make_url())
