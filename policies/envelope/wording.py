@@ -26,6 +26,7 @@ class Wording:
         self._choices = frozenset(filter(None, map(_words, doc.choices)))
         self._phrases = self._approvals | self._choices | set(filter(None, map(_words, doc.fillers)))
         self._longest = max(map(len, self._phrases), default=0)
+        self._repeated = lru_cache(_REMEMBERED_TURNS)(self._repeats)
         self._complaints = tuple(f" {' '.join(words)} " for words in map(_words, doc.complaints) if words)
 
     def approves(self, text: str) -> bool:
@@ -53,6 +54,10 @@ class Wording:
 
     def repeats(self, text: str, earlier: str) -> bool:
         """Tell whether `text` complains about the answer to `earlier` or asks much the same again."""
+        is_short = max(len(text), len(earlier)) <= _MAX_COMPARED_CHARS
+        return self._repeated(text, earlier) if is_short else self._repeats(text, earlier)
+
+    def _repeats(self, text: str, earlier: str) -> bool:
         words = _words(text[:_MAX_COMPARED_CHARS])
         if len(text) <= _MAX_COMPLAINT_CHARS:
             line = f" {' '.join(words)} "

@@ -7,14 +7,11 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from policies.escalation_triggers.detector import LABELS, Detector
+from policies.escalation_triggers.recall import REMEMBERED_ASKS, REMEMBERED_CHARS, remembering
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
 _EXPLAINED_WORDS = 5
-REMEMBERED_ASKS = 1_024
-REMEMBERED_CHARS = 8_192
-"""An agent sends the same ask with every step of its loop; asks longer than this are scored each time."""
-
 _LABEL_NAMES = tuple(f"detector.{label}" for label in LABELS)
 
 
@@ -25,8 +22,7 @@ class DetectorSource:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        # Scoring is a function of the text alone, so remembering it changes nothing but the time it takes.
-        self._remembered = lru_cache(REMEMBERED_ASKS)(self._signals)
+        self._of_text = remembering(self._signals)
         self._located = lru_cache(REMEMBERED_ASKS)(self._spans)
 
     def names(self) -> Collection[str]:
@@ -38,7 +34,7 @@ class DetectorSource:
         text = features.ask.text
         if not text:
             return {}
-        return self._signals(text) if len(text) > REMEMBERED_CHARS else self._remembered(text)
+        return self._of_text(text)
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:
         """Return the words that moved a label's score most."""

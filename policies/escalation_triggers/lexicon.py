@@ -15,10 +15,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 
 import re2
 
 from policies.escalation_triggers.excerpt import Excerpt
+from policies.escalation_triggers.recall import remembering
 from policies.escalation_triggers.sieve import Sieve
 from policies.facts import Features
 from policies.verdicts import Signal, Span
@@ -97,6 +99,7 @@ class LexiconSource:
                 f"{len(self._entries)} lexicon terms need too much memory together; shorten some"
             )
         self._sieve = Sieve([term_pattern(entry.term) for entry in self._entries])
+        self._of_text = remembering(self._measure)
 
     def names(self) -> Collection[str]:
         """Return `lexicon.<name>` for every lexicon."""
@@ -104,7 +107,10 @@ class LexiconSource:
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return every lexicon's strength with the spans of its terms, in order of place."""
-        excerpt = Excerpt.of(features.ask.text)
+        return self._of_text(features.ask.text)
+
+    def _measure(self, ask: str) -> Mapping[str, Signal]:
+        excerpt = Excerpt.of(ask)
         text = _Text(excerpt, excerpt.text.encode("utf-8", "replace"))
         seen: dict[str, list[list[Span]]] = {}
         for index in self._sieve.candidates(excerpt.text):
@@ -112,7 +118,7 @@ class LexiconSource:
             found = _found(entry, text)
             if found:
                 seen.setdefault(entry.signal, []).append(found)
-        return self._unseen | {name: _signal(found) for name, found in seen.items()}
+        return MappingProxyType(self._unseen | {name: _signal(found) for name, found in seen.items()})
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: `measure` already gives every span."""

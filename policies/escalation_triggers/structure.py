@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 
 from policies.escalation_triggers.excerpt import Excerpt
+from policies.escalation_triggers.recall import remembering
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
@@ -33,6 +35,7 @@ _NAMES = (
     "structure.evidence_blocks",
     "structure.questions",
 )
+_NOTHING = dict.fromkeys(_NAMES, Signal(value=0.0))
 
 
 class StructureSource:
@@ -40,35 +43,50 @@ class StructureSource:
 
     prefix = "structure"
 
+    def __init__(self) -> None:
+        self._of_text = remembering(_measure_text)
+
     def names(self) -> Collection[str]:
         """Return the names of all counts."""
         return _NAMES
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return every count; spans show the files the ask names."""
-        excerpt = Excerpt.of(features.ask.text)
-        words = excerpt.text.split(None, _MAX_WORDS)[:_MAX_WORDS]
-        dotted = dict.fromkeys([word for word in words if "." in word and "." in word[:-1]])
-        files = dict.fromkeys(filter(None, map(source_path, dotted)))
-        evidence = [Excerpt.of(block).text for block in islice(features.ask.evidence, _MAX_EVIDENCE)]
-        counts = (
-            len(words),
-            len(files),
-            len({path.rpartition("/")[0] for path in files if "/" in path}),
-            sum(block.count("\n") + 1 for block in evidence),
-            sum(block.count("\n+++ ") + block.startswith("+++ ") for block in evidence),
-            len(features.ask.evidence),
-            excerpt.text.count("?"),
-        )
-        signals = {name: Signal(value=float(count)) for name, count in zip(_NAMES, counts, strict=True)}
-        if files:
-            spans = tuple(_spans(excerpt, files))
-            signals["structure.files_named"] = Signal(value=float(len(files)), spans=spans)
-        return signals
+        evidence = features.ask.evidence
+        told = self._of_text(features.ask.text)
+        return {**told, **_measure_evidence(evidence)} if evidence else told
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: `measure` already gives every span."""
         return ()
+
+
+def _measure_text(text: str) -> Mapping[str, Signal]:
+    """Return the counts of the ask's own text, and zero for those of what was pasted."""
+    excerpt = Excerpt.of(text)
+    words = excerpt.text.split(None, _MAX_WORDS)[:_MAX_WORDS]
+    dotted = dict.fromkeys([word for word in words if "." in word and "." in word[:-1]])
+    files = dict.fromkeys(filter(None, map(source_path, dotted)))
+    folders = {path.rpartition("/")[0] for path in files if "/" in path}
+    counts = {
+        "structure.ask_words": len(words),
+        "structure.folders_named": len(folders),
+        "structure.questions": excerpt.text.count("?"),
+    }
+    signals = _NOTHING | {name: Signal(value=float(count)) for name, count in counts.items()}
+    spans = tuple(_spans(excerpt, files))
+    signals["structure.files_named"] = Signal(value=float(len(files)), spans=spans)
+    return MappingProxyType(signals)
+
+
+def _measure_evidence(evidence: Sequence[str]) -> dict[str, Signal]:
+    blocks = [Excerpt.of(block).text for block in islice(evidence, _MAX_EVIDENCE)]
+    counts = {
+        "structure.code_lines": sum(block.count("\n") + 1 for block in blocks),
+        "structure.diff_files": sum(block.count("\n+++ ") + block.startswith("+++ ") for block in blocks),
+        "structure.evidence_blocks": len(evidence),
+    }
+    return {name: Signal(value=float(count)) for name, count in counts.items()}
 
 
 def source_path(word: str) -> str | None:

@@ -28,7 +28,8 @@ _ASKS = (
     "a <b> & </b> c",
 )
 _WORD = st.text(st.characters(codec="utf-8", exclude_characters="<>`~\0"), min_size=2, max_size=12)
-_PROSE = st.lists(_WORD, min_size=4, max_size=30).map(" ".join)
+_PROSE = st.lists(_WORD, min_size=4, max_size=30).map(lambda words: " ".join(("Explain", *words)))
+"""The first word is none of consent: a person who types `1, y, y, y` means the plan before."""
 
 
 def transcript(entries: Sequence[Mapping[str, object]], ask: str = "") -> tuple[Turn, ...]:
