@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def test_every_document_is_linked() -> None:
     missing = [page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in readme]
 
     assert missing == []
+
+
+def test_known_bugs_have_their_tests() -> None:
+    """Every test the table of known bugs names is there."""
+    page = (ROOT / "docs" / "known-bugs.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+
+    assert len(named) == 19
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["default", "frugal", "strict"])

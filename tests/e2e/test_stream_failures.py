@@ -80,7 +80,7 @@ async def test_one_error_event(gateway: Running, key: str, model: str, vendor: s
 
 async def test_failure_before_output(gateway: Running, key: str) -> None:
     """A 200 that fails before its first word falls back to one clean stream, and the books say why."""
-    gateway.vendors.script(GLM, Scenario(error_after_events=1))
+    gateway.vendors.script(GLM, Scenario(error_after_events=1, delay_event_ms=20))
     _, headers, body = await gateway.post(key, streamed("auto"))
     sent = events(body)
     roles = [e for e in sent if e["choices"] and "role" in e["choices"][0]["delta"]]  # type: ignore[index]
