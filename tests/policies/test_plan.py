@@ -68,6 +68,8 @@ def test_committed_stops(kind: OutcomeKind) -> None:
         ([ended("timeout", at=100)], "GiveUp"),
         ([ended("server_error", after=5, at=96)], "b"),
         ([ended("server_error", "gone")], "a"),
+        ([ended("refused")], "GiveUp"),
+        ([ended("bad_request")], "GiveUp"),
     ],
 )
 def test_sequences(outcomes: list[Outcome], step: str) -> None:
