@@ -9,7 +9,7 @@ import pytest
 import structlog
 from exchange_samples import GLM, OPUS, ListBooks, make_account, make_exchange
 
-from gateway.errors import BudgetExceeded
+from gateway.errors import StoreUnavailable
 from gateway.ledger import Attempted
 from gateway.log_lines import configure_logging, redact
 from gateway.settings import LogSettings
@@ -73,11 +73,11 @@ def test_no_key_in_any_line(log: io.StringIO) -> None:
 def test_refusals_are_counted_and_logged(log: io.StringIO) -> None:
     """An error answer is one line and one sample, with the operator's detail in the line."""
     telemetry = Telemetry()
-    telemetry.refused("req_1", BudgetExceeded("no money", detail="team red"))
-    assert b'gateway_refusals_total{code="budget_exceeded"} 1.0' in telemetry.exposition()
+    telemetry.refused("req_1", StoreUnavailable("no books", detail="team red"))
+    assert b'gateway_refusals_total{code="store_unavailable"} 1.0' in telemetry.exposition()
     assert "team red" in log.getvalue()
     if log.getvalue().startswith("{"):
-        assert json.loads(log.getvalue())["status"] == 429
+        assert json.loads(log.getvalue())["status"] == 503
 
 
 async def test_cost_by_what_ran(log: io.StringIO) -> None:
