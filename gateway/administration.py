@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 
 import msgspec
 
 from gateway.config_file import Configuration
 from gateway.credentials import fingerprint, mint
-from gateway.errors import InvalidRequest
+from gateway.errors import ConfigError, InvalidRequest
 from gateway.exchange import Scope
 from gateway.stores.base import BudgetSpec, Directory, KeyRow, KeySpec, Period
 from gateway.stores.directory_base import Versions
@@ -87,6 +88,20 @@ def check_models(asked: Iterable[str] | None, configuration: Configuration) -> N
             raise InvalidRequest(
                 f"no deployment is called `{name[:128]}`{nearest(name, known)}", param="allowed_models"
             )
+
+
+async def check_packs(
+    lay: Callable[[str, tuple[str, ...]], object], directory: Directory, team: str, asked: Iterable[str]
+) -> None:
+    """Raise InvalidRequest unless packs can be laid over those of a team (id or name)."""
+    packs = tuple(asked)
+    if not packs:
+        return
+    name = (await directory.find_team(team)).name
+    try:
+        await asyncio.to_thread(lay, name, packs)
+    except ConfigError as error:
+        raise InvalidRequest(str(error)[:600], param="packs") from None
 
 
 def parse_usd(amount: str | Decimal, *, param: str | None = None) -> int:

@@ -14,9 +14,8 @@ from msgspec import Meta
 
 from gateway.decision_log import read_record
 from gateway.errors import InvalidRequest, Overloaded, ServiceError
-from gateway.replay import BackTest, Rehearsal, Summary
+from gateway.replay import BackTest, PolicyOf, Rehearsal, Summary
 from gateway.stores.base import DecisionReader, OutcomeReader
-from policies.policy import Policy
 from policies.trigger_validation.history import Labelled, premium_needed, settle_labels
 
 MOST_DECISIONS = 200_000
@@ -58,7 +57,7 @@ class Archive(DecisionReader, OutcomeReader, Protocol):
 
 async def back_test(
     archive: Archive,
-    policy_of: Callable[[str], Policy],
+    policy_of: PolicyOf,
     question: Question,
     progress: Callable[[int], None],
 ) -> BackTest:

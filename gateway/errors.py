@@ -260,6 +260,12 @@ class StoreUnavailable(ServiceError):
     code = "store_unavailable"
 
 
+class PolicyUnavailable(ServiceError):
+    """The key's own packs cannot be applied; the request is refused rather than judged without them."""
+
+    code = "policy_unavailable"
+
+
 class Overloaded(ServiceError):
     """The gateway sheds load or is draining."""
 

@@ -23,6 +23,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     team_name: str
     scopes: frozenset[Scope]
     rewrite: RewriteContract = "auto-only"
+    """The key's contract, the team's where the key has none."""
+    packs: tuple[str, ...] = ()
+    """The key's own packs, over its team's."""
     honours_route_wish: bool = True
     allowed_models: frozenset[str] | None = None
     """Model names this key may reach; None for all."""

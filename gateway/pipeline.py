@@ -208,7 +208,7 @@ class Pipeline:
     ) -> Exchange:
         """Return the exchange with the decision it would meet; nothing is remembered of it."""
         parts, principal = self._parts, caller.principal
-        policy = parts.policies.for_team(principal.team_name)
+        policy = await parts.policies.ruling(principal)
         reader = features.Reader(fleet=policy.fleet, envelopes=policy.envelopes, aliases=parts.aliases)
         facts = features.extract(request, headers, principal, codec, reader)
         _check_allowed(principal, policy, facts.pinned_deployments, request.model)
@@ -218,7 +218,10 @@ class Pipeline:
             now=scope.started_s,
             seed=random_seed(),
             rights=Rights(
-                team=principal.team_name, rewrite=principal.rewrite, allowed_models=principal.allowed_models
+                team=principal.team_name,
+                rewrite=principal.rewrite,
+                packs=principal.packs,
+                allowed_models=principal.allowed_models,
             ),
             budgets=_budget_views(caller, facts, parts.state, scope.started_s),
             health=parts.health.view(scope.started_monotonic_s),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from msgspec.structs import replace
 
 import policies
 from gateway.config_file import Configuration, default_configuration
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, PolicyUnavailable
+from gateway.exchange import Principal
 from gateway.fleet import Reach, build_reach
 from policies.context_analysis import Rules, compile_rules
 from policies.envelope import Envelopes
 from policies.escalation_triggers.detector import Detector
+from policies.origin import Level
 from policies.pack import Library, PackError, PackText, load_pack
 from policies.pack_document import PackDoc
 from policies.pack_tests import Failure, run_cases
@@ -29,18 +31,65 @@ from policies.yaml_lines import DocumentError, convert, read
 BUILT_IN = Path(policies.__file__).parent
 PACKS = BUILT_IN / "packs"
 MAX_PACK_BYTES = 4 * 2**20
+MAX_KEY_POLICIES = 128
+"""Policies of keys that are kept compiled; the one compiled first is forgotten first."""
+Packs = tuple[str, ...]
+Stack = Sequence[tuple[Path, Level]]
+"""Packs with the layer each stands in, the lowest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """The organisation's policy and those of the teams that have packs of their own."""
+    """The organisation's policy, those of teams with packs of their own, and those of keys as they come."""
 
     organisation: Policy
     teams: Mapping[str, Policy]
+    configuration: Configuration
+    library: Library
+    keys: dict[tuple[str, Packs], Policy | ConfigError] = field(default_factory=dict)
+    """By team and packs: what was compiled for keys so far, or why it could not be."""
 
     def for_team(self, team: str) -> Policy:
         """Return the policy that rules a team."""
         return self.teams.get(team, self.organisation)
+
+    def for_key(self, team: str, packs: Packs) -> Policy:
+        """Return the policy of a team's key, its packs over the team's; raise ConfigError."""
+        if not packs:
+            return self.for_team(team)
+        known = self.keys.get((team, packs))
+        if known is None:
+            known = self._lay(team, packs)
+        if isinstance(known, ConfigError):
+            raise ConfigError(known.message)
+        return known
+
+    def _lay(self, team: str, packs: Packs) -> Policy | ConfigError:
+        laid: Policy | ConfigError
+        try:
+            laid = self.compiled(team, packs)
+        except ConfigError as error:
+            laid = error
+        while len(self.keys) >= MAX_KEY_POLICIES:
+            self.keys.pop(next(iter(self.keys)), None)
+        self.keys[team, packs] = laid
+        return laid
+
+    def compiled(self, team: str, packs: Packs) -> Policy:
+        """Return the policy of a team with a key's packs over it, tested; raise ConfigError."""
+        settings, folder = self.configuration.settings, self.configuration.folder
+        for name in packs:
+            if name not in settings.policy.key_packs:
+                offered = ", ".join(settings.policy.key_packs) or "none is"
+                raise ConfigError(
+                    f"no key may carry the pack `{name[:64]}`; "
+                    f"the configuration's `policy.key_packs` name those that may: {offered}"
+                )
+        common = [resolve_pack(name, folder) for name in settings.policy.packs]
+        teams = next((entry.packs for entry in settings.teams if entry.name == team), [])
+        below = [*_levelled(common, "organisation"), *_levelled(_resolved(teams, folder), "team")]
+        stack = [*below, *_levelled(_resolved(packs, folder), "key")]
+        return _compile_tested(stack, self.library, self.organisation.fleet, tested_from=len(below))
 
 
 class PolicySource:
@@ -69,6 +118,41 @@ class PolicySource:
         """Return the policy that rules a team."""
         return self._current.for_team(team)
 
+    def for_key(self, team: str, packs: Packs) -> Policy:
+        """Return the policy of a team's key, compiled now if it was not before; raise ConfigError."""
+        return self._current.for_key(team, packs)
+
+    def try_packs(self, team: str, packs: Packs) -> None:
+        """Raise ConfigError unless a key of the team may carry these packs; nothing is kept."""
+        self._current.compiled(team, packs)
+
+    def known(self, team: str, packs: Packs) -> Policy | None:
+        """Return the policy of a team's key if it is at hand."""
+        if not packs:
+            return self._current.for_team(team)
+        found = self._current.keys.get((team, packs))
+        return None if isinstance(found, ConfigError) else found
+
+    async def ruling(self, principal: Principal) -> Policy:
+        """Return the policy that rules a caller; raise PolicyUnavailable if its key's packs cannot be laid.
+
+        Judging without them could drop a floor they set, so the request is refused instead.
+        """
+        team, packs = principal.team_name, principal.packs
+        found = self.known(team, packs)
+        if found is not None:
+            return found
+        try:
+            return await asyncio.to_thread(self.for_key, team, packs)
+        except ConfigError as error:
+            structlog.get_logger("gateway").warning(
+                "key_packs_refused", key_id=principal.key_id, reason=error.message
+            )
+            raise PolicyUnavailable(
+                f"the packs of this key ({', '.join(packs)}) cannot be applied; "
+                "whoever administers the key finds the reason in the gateway's log"
+            ) from None
+
     def reload(self) -> bool:
         """Take changed files; keep the last good policies and say why when they cannot be taken."""
         log = structlog.get_logger("gateway")
@@ -77,7 +161,10 @@ class PolicySource:
             self._stamps = self._read_stamps()
             if self._stamps == before:
                 return False
-            self._current = load_policies(self._configuration, self._reach.fleet)
+            fresh, past = load_policies(self._configuration, self._reach.fleet), self._current.keys
+            for place in [place for place, laid in list(past.items()) if isinstance(laid, Policy)]:
+                fresh.keys[place] = fresh.compiled(*place)
+            self._current = fresh
         except (ConfigError, OSError) as error:
             reason = error.message if isinstance(error, ConfigError) else str(error)
             if reason != self.last_error:
@@ -107,18 +194,26 @@ class PolicySource:
 def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
     """Compile every pack and run the tests beside it; raise ConfigError for the first that fails."""
     library, settings = load_library(), configuration.settings
-    common = [resolve_pack(name, configuration.folder) for name in settings.policy.packs]
+    folder = configuration.folder
+    common = _levelled(_resolved(settings.policy.packs, folder), "organisation")
     teams: dict[str, Policy] = {}
     for team in settings.teams:
-        own = [resolve_pack(name, configuration.folder) for name in team.packs]
+        own = _levelled(_resolved(team.packs, folder), "team")
         if own:
             teams[team.name] = _compile_tested([*common, *own], library, fleet, tested_from=len(common))
-    return Policies(organisation=_compile_tested(common, library, fleet), teams=teams)
+    for offered in _levelled(_resolved(settings.policy.key_packs, folder), "key"):
+        _compile_tested([*common, offered], library, fleet, tested_from=len(common))
+    return Policies(
+        organisation=_compile_tested(common, library, fleet),
+        teams=teams,
+        configuration=configuration,
+        library=library,
+    )
 
 
 def compile_packs(paths: Sequence[Path], fleet: Fleet) -> Policy:
     """Return the policy of the given pack files, each laid over those before it; raise ConfigError."""
-    return _compile(list(paths), load_library(), fleet)
+    return _compile(_levelled(paths, "organisation"), load_library(), fleet)
 
 
 def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
@@ -199,7 +294,8 @@ def resolve_pack(name: str, folder: Path) -> Path:
 def pack_paths(configuration: Configuration) -> Iterable[Path]:
     """Return the files of all configured packs, the organisation's first."""
     settings = configuration.settings
-    names = [*settings.policy.packs, *(name for team in settings.teams for name in team.packs)]
+    of_teams = (name for team in settings.teams for name in team.packs)
+    names = [*settings.policy.packs, *of_teams, *settings.policy.key_packs]
     return [resolve_pack(name, configuration.folder) for name in dict.fromkeys(names)]
 
 
@@ -222,23 +318,30 @@ def read_pack(path: Path) -> PackText:
         raise ConfigError("is not UTF-8 text; save it as UTF-8", path=str(path)) from None
 
 
-def _compile_tested(paths: list[Path], library: Library, fleet: Fleet, *, tested_from: int = 0) -> Policy:
+def _resolved(names: Iterable[str], folder: Path) -> list[Path]:
+    return [resolve_pack(name, folder) for name in names]
+
+
+def _levelled(paths: Iterable[Path], level: Level) -> list[tuple[Path, Level]]:
+    return [(path, level) for path in paths]
+
+
+def _compile_tested(stack: Stack, library: Library, fleet: Fleet, *, tested_from: int = 0) -> Policy:
     """Compile a stack and run the tests of the user's own packs, each on the stack up to it.
 
     Built-in packs were tested before they were shipped, and must not forbid what is laid over them.
     """
-    policy = _compile(paths, library, fleet, common=tested_from or len(paths))
-    for end in range(tested_from + 1, len(paths) + 1):
-        if paths[end - 1].parent != PACKS and test_file(paths[end - 1]).exists():
-            _run_tests(paths[end - 1], policy if end == len(paths) else _compile(paths[:end], library, fleet))
+    policy = _compile(stack, library, fleet)
+    for end in range(tested_from + 1, len(stack) + 1):
+        path = stack[end - 1][0]
+        if path.parent != PACKS and test_file(path).exists():
+            _run_tests(path, policy if end == len(stack) else _compile(stack[:end], library, fleet))
     return policy
 
 
-def _compile(paths: list[Path], library: Library, fleet: Fleet, *, common: int | None = None) -> Policy:
-    """Compile a stack of which the first `common` packs (default: all) are the organisation's."""
-    packs = [read_pack(path) for path in paths]
-    if common is not None:
-        packs[common:] = [PackText(pack.path, pack.text, "team") for pack in packs[common:]]
+def _compile(stack: Stack, library: Library, fleet: Fleet) -> Policy:
+    texts = (read_pack(path) for path, _ in stack)
+    packs = [PackText(pack.path, pack.text, level) for pack, (_, level) in zip(texts, stack, strict=True)]
     try:
         return load_pack(packs, library=library, fleet=fleet)
     except PackError as error:

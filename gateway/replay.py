@@ -57,13 +57,17 @@ def replay(record: DecisionRecord, policy: Policy, snapshot: Snapshot | None = N
     return Replayed(record=record, decision=decision)
 
 
+PolicyOf = Callable[[str, tuple[str, ...]], Policy]
+"""Which policy rules a team's key with packs of its own."""
+
+
 class Rehearsal:
     """Replays records in their order, with the sessions and controllers the policy would have had.
 
     Its memory is bounded like the gateway's own. A session is taken over as recorded when it is first met.
     """
 
-    def __init__(self, policy_of: Callable[[str], Policy], most: int = MAX_SESSIONS) -> None:
+    def __init__(self, policy_of: PolicyOf, most: int = MAX_SESSIONS) -> None:
         self._policy_of = policy_of
         self._most = most
         self._sessions: OrderedDict[tuple[str, str], Session | None] = OrderedDict()
@@ -71,7 +75,7 @@ class Rehearsal:
 
     def replay(self, record: DecisionRecord) -> Replayed:
         """Return the record judged again."""
-        policy = self._policy_of(record.team)
+        policy = self._policy_of(record.team, record.snapshot.rights.packs)
         place = (record.team, record.features.session or "")
         known = self._sessions.pop(place, record.snapshot.session)
         target = policy.economy.target_share

@@ -104,6 +104,9 @@ class PolicySettings(_Section):
     packs: list[str] = Field(
         default=["default"], description="Pack files (relative to config.yaml) or names of built-in packs."
     )
+    key_packs: list[str] = Field(
+        default=[], max_length=64, description="Packs that keys may carry over their team's, by these names."
+    )
     prices: list[str] = Field(default=[], description="Price tables laid over the built-in one.")
     reload_seconds: float = Field(
         2.0, ge=0, le=3600, description="How often pack files are checked for changes; 0 never."

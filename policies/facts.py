@@ -159,6 +159,8 @@ class Rights(msgspec.Struct, frozen=True, kw_only=True):
 
     team: str = ""
     rewrite: RewriteContract = "auto-only"
+    packs: tuple[str, ...] = ()
+    """The key's own packs, which lie over its team's."""
     allowed_models: frozenset[str] | None = None
     """Model names this key may reach; None for all."""
 

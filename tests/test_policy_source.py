@@ -7,7 +7,7 @@ import pytest
 
 from gateway.config_file import Configuration, load_configuration
 from gateway.errors import ConfigError
-from gateway.policy_source import PolicySource, load_policies, load_reach, resolve_pack
+from gateway.policy_source import MAX_KEY_POLICIES, PolicySource, load_policies, load_reach, resolve_pack
 
 CONFIG = """\
 model_list:
@@ -113,3 +113,48 @@ def test_missing_path_is_no_built_in(tmp_path: Path) -> None:
     """A file of one's own that is gone is not replaced by a built-in pack of the same name."""
     with pytest.raises(ConfigError, match=r"there is no pack `ops/frugal.yaml`"):
         resolve_pack("ops/frugal.yaml", tmp_path)
+
+
+def offering(configuration: Configuration, pack: str) -> PolicySource:
+    """Return a source that offers a pack to keys."""
+    (configuration.folder / "own.yaml").write_text(pack, encoding="utf-8")
+    config = configuration.folder / "config.yaml"
+    config.write_text(CONFIG.replace("mine.yaml]", "mine.yaml], key_packs: [own.yaml]"), encoding="utf-8")
+    offered = load_configuration(config)
+    return PolicySource(offered, load_reach(offered))
+
+
+def test_key_packs_lie_on_top(configuration: Configuration) -> None:
+    """A key's pack lies over its team's; compiled once, it is looked up from then on."""
+    source = offering(configuration, "pack: own\nsticky_turns: 9\n")
+    policy = source.for_key("red", ("own.yaml",))
+
+    assert (policy.sticky_turns, policy.economy.enabled) == (9, False)
+    assert str(policy.origins["sticky_turns"]) == "key/own"
+    assert source.known("red", ("own.yaml",)) is policy
+    assert source.known("blue", ("own.yaml",)) is None
+
+
+def test_key_policies_are_bounded(configuration: Configuration) -> None:
+    """However many teams and packs are asked for, only so many policies are kept."""
+    source = offering(configuration, "pack: own\n")
+    policies = source._current
+    policies.keys.update({(str(n), ("own.yaml",)): policies.organisation for n in range(MAX_KEY_POLICIES)})
+    source.for_key("red", ("own.yaml",))
+
+    assert len(policies.keys) == MAX_KEY_POLICIES
+    assert source.known("0", ("own.yaml",)) is None
+
+
+def test_broken_key_pack_stops_the_start(configuration: Configuration) -> None:
+    """What is offered to keys is compiled at the start, and the error names path and line."""
+    with pytest.raises(ConfigError, match=r"own\.yaml:2: "):
+        offering(configuration, "pack: own\nstiky_turns: 1\n")
+
+
+def test_tests_beside_a_key_pack_are_run(configuration: Configuration) -> None:
+    """A pack offered to keys must pass its own tests like any other."""
+    case = "cases:\n  - {tier: premium, ask: write a haiku}\n"
+    (configuration.folder / "own.test.yaml").write_text(case, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"own\.test\.yaml:2: pack test"):
+        offering(configuration, "pack: own\n")

@@ -69,7 +69,7 @@ def lax(policy: Policy) -> Policy:
 
 def rehearsed(policy: Policy, *records: DecisionRecord, **summary: object) -> BackTest:
     """Return the back-test of some records."""
-    rehearsal, total = Rehearsal(lambda _: policy), Summary(**summary)  # type: ignore[arg-type]
+    rehearsal, total = Rehearsal(lambda _team, _packs: policy), Summary(**summary)  # type: ignore[arg-type]
     for record in records:
         total.add(rehearsal.replay(record))
     return total.result()

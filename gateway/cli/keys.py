@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 
-from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, parse_usd
+from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, check_packs, parse_usd
 from gateway.cli.options import config_option, limit_options, limits_asked, open_configuration, with_books
 from gateway.cli.teams import ACTOR, check_period
+from gateway.config_file import Configuration
 from gateway.errors import InvalidRequest
 from gateway.exchange import Scope
 from gateway.stores.base import BudgetSpec, Directory, KeyChange, KeyRow, KeySpec, Period
 from gateway.wire.invalid_body import invalid_body
+from policies.facts import RewriteContract
 
 SCOPES = ("inference", "reports", "admin", "attribution", "approval")
+CONTRACTS = get_args(RewriteContract)
 _SPAN = re.compile(r"^(\d{1,5})([hdw])$")
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
 
@@ -39,6 +43,8 @@ def command() -> None:
 @click.option("--model", "models", multiple=True, help="Model name the key may reach; default all.")
 @click.option("--budget-usd", default=None, help="Money limit per period.")
 @click.option("--period", type=click.Choice(("1d", "1w", "1mo")), default=None, help="Budget period; 1mo.")
+@click.option("--pack", "packs", multiple=True, help="Pack laid over the team's; of `policy.key_packs`.")
+@click.option("--rewrite", type=click.Choice(CONTRACTS), default=None, help="Contract; default the team's.")
 @click.option("--expires", default=None, help="Lifetime such as 12h, 30d or 8w; default none.")
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -51,6 +57,8 @@ def create(  # noqa: PLR0913 - one parameter per option
     models: tuple[str, ...],
     budget_usd: str | None,
     period: Period | None,
+    packs: tuple[str, ...],
+    rewrite: RewriteContract | None,
     expires: str | None,
     as_json: bool,
     **limits: int | None,
@@ -71,8 +79,11 @@ def create(  # noqa: PLR0913 - one parameter per option
             allowed_models=models or None,
             expires_ms=None if expires is None else _expiry_ms(expires),
             budgets=budgets,
+            packs=packs,
+            rewrite=rewrite,
             **limits_asked(limits),
         )
+        await check_packs(_trial(configuration), directory, team, packs)
         return await Issuer(directory, configuration).create(team, spec, actor=ACTOR)
 
     _show("created", with_books(configuration, run), as_json=as_json)
@@ -91,26 +102,47 @@ def list_keys(*, config: Path | None, team: str | None, as_json: bool) -> None:
         return
     for key in sorted(keys, key=lambda key: (key.name, key.id)):
         limits = ",".join(key.allowed_models) if key.allowed_models else "all models"
+        over = f"; packs {','.join(key.packs)}" if key.packs else ""
         blocked = "" if key.blocked_ms is None else "; blocked"
-        click.echo(f"{key.id}  {key.name:28} ...{key.last4}  {','.join(key.scopes)}; {limits}{blocked}")
+        click.echo(f"{key.id}  {key.name:28} ...{key.last4}  {','.join(key.scopes)}; {limits}{over}{blocked}")
 
 
 @command.command("update")
 @config_option
 @click.argument("key_id")
 @click.option("--name", default=None, help="Another name.")
+@click.option("--pack", "packs", multiple=True, help="Pack laid over the team's, instead of those there are.")
+@click.option("--no-packs", is_flag=True, help="Take the key's own packs away.")
+@click.option(
+    "--rewrite", type=click.Choice((*CONTRACTS, "team")), default=None, help="Contract; team for the team's."
+)
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def update(
-    *, config: Path | None, key_id: str, name: str | None, as_json: bool, **limits: int | None
+def update(  # noqa: PLR0913 - one parameter per option
+    *,
+    config: Path | None,
+    key_id: str,
+    name: str | None,
+    packs: tuple[str, ...],
+    no_packs: bool,
+    rewrite: str | None,
+    as_json: bool,
+    **limits: int | None,
 ) -> None:
     """Change what is named of the key KEY_ID; the rest stays."""
     configuration = open_configuration(config, need_secrets=False)
-    given = limits_asked(limits) | ({} if name is None else {"name": name})
+    if packs and no_packs:
+        raise click.UsageError("--pack and --no-packs contradict each other; give one of them")
+    given: dict[str, object] = dict(limits_asked(limits))
+    given |= {} if name is None else {"name": name}
+    given |= {"packs": list(packs)} if packs or no_packs else {}
+    given |= {} if rewrite is None else {"rewrite": None if rewrite == "team" else rewrite}
     if not given:
         raise click.UsageError("nothing is to be changed; name a setting, such as --rpm")
 
     async def run(_books: object, directory: Directory) -> KeyRow:
+        team = (await directory.find_key(key_id)).team_id
+        await check_packs(_trial(configuration), directory, team, packs)
         return await directory.update_key(key_id, _key_change(given), actor=ACTOR)
 
     changed = with_books(configuration, run)
@@ -159,11 +191,22 @@ def revoke(*, config: Path | None, key_id: str) -> None:
     click.echo(f"key {key.name} ({key.id}) revoked")
 
 
-def _key_change(given: Mapping[str, int | str | None]) -> KeyChange:
+def _key_change(given: Mapping[str, object]) -> KeyChange:
     try:
         return msgspec.convert(given, KeyChange)
     except msgspec.ValidationError as error:
         raise invalid_body(error) from None
+
+
+def _trial(configuration: Configuration) -> Callable[[str, tuple[str, ...]], object]:
+    """Return what tries packs on a team."""
+
+    def lay(team: str, packs: tuple[str, ...]) -> object:
+        from gateway.policy_source import load_policies, load_reach
+
+        return load_policies(configuration, load_reach(configuration).fleet).compiled(team, packs)
+
+    return lay
 
 
 def _set_blocked(config: Path | None, key_id: str, *, blocked: bool) -> None:

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from gateway.cli.options import config_option, open_configuration, or_fail, with_books
+from gateway.errors import ConfigError
 from gateway.reports import parse_span
 
 if TYPE_CHECKING:  # policies are imported when there is something to replay
@@ -20,7 +21,8 @@ if TYPE_CHECKING:  # policies are imported when there is something to replay
 
     from gateway.backtest import Question
     from gateway.config_file import Configuration
-    from gateway.replay import BackTest
+    from gateway.policy_source import Policies
+    from gateway.replay import BackTest, PolicyOf
     from gateway.stores.sql_books import SqlBooks
     from policies.pack import PackText
     from policies.policy import Policy
@@ -64,7 +66,7 @@ def ask(window: Mapping[str, str | None], show: int) -> Question:
     return Question(since_ms=since_ms, until_ms=until_ms, most_examples=show)
 
 
-def candidate(configuration: Configuration, packs: Sequence[str], *over: PackText) -> Callable[[str], Policy]:
+def candidate(configuration: Configuration, packs: Sequence[str], *over: PackText) -> PolicyOf:
     """Return which policy rules a team: the named packs' for all, the configured ones where none is named.
 
     `over` lies over the named packs. Raise ConfigError.
@@ -74,7 +76,7 @@ def candidate(configuration: Configuration, packs: Sequence[str], *over: PackTex
 
     fleet = load_reach(configuration).fleet
     if not packs and not over:
-        return load_policies(configuration, fleet).for_team
+        return _configured(load_policies(configuration, fleet))
     texts = [
         PackText("stdin", sys.stdin.read())
         if name == "-"
@@ -82,10 +84,20 @@ def candidate(configuration: Configuration, packs: Sequence[str], *over: PackTex
         for name in packs
     ]
     policy = compile_texts([*texts, *over], fleet)
-    return lambda _team: policy
+    return lambda _team, _packs: policy
 
 
-def run(configuration: Configuration, policy_of: Callable[[str], Policy], question: Question) -> BackTest:
+def _configured(policies: Policies) -> PolicyOf:
+    def policy_of(team: str, packs: tuple[str, ...]) -> Policy:
+        try:
+            return policies.for_key(team, packs)
+        except ConfigError:  # packs that are offered no more rule nobody
+            return policies.for_team(team)
+
+    return policy_of
+
+
+def run(configuration: Configuration, policy_of: PolicyOf, question: Question) -> BackTest:
     """Return the back-test, with a progress bar where someone is watching."""
     from gateway.backtest import back_test
 

@@ -29,7 +29,7 @@ async def get_decision(request: web.Request, caller: Caller) -> web.Response:
         "explanation": explain(
             record.decision,
             fell_below_floor=record.fell_below_floor,
-            policy=wiring.policies.for_team(record.team),
+            policy=wiring.policies.known(record.team, record.snapshot.rights.packs),
         ),
         "record": record,
     }

@@ -28,7 +28,7 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
 
 async def detect(request: web.Request, caller: Caller) -> web.Response:
     """Return triggers, spans and the decision a task would meet; nothing is sent, held or booked."""
-    judge = _judge(request, caller)
+    judge = await _judge(request, caller)
     judged = await asyncio.to_thread(judge_task, await _task(request), judge)
     decision = judged.decision
     found = Detected(
@@ -40,7 +40,7 @@ async def detect(request: web.Request, caller: Caller) -> web.Response:
 async def analyze(request: web.Request, caller: Caller) -> web.Response:
     """Return what a task's code measures, and its business impact and risk."""
     task = await _task(request)
-    ask = task_ask(task, _judge(request, caller))
+    ask = task_ask(task, await _judge(request, caller))
     return answer(await asyncio.to_thread(analyze_task, task, ask, load_impact_rules()))
 
 
@@ -48,9 +48,9 @@ async def _task(request: web.Request) -> Task:
     return decode_task(await read_body(request), Task)
 
 
-def _judge(request: web.Request, caller: Caller) -> Judge:
+async def _judge(request: web.Request, caller: Caller) -> Judge:
     wiring, principal = request.app[WIRING], caller.principal
-    policy = wiring.policies.for_team(principal.team_name)
+    policy = await wiring.policies.ruling(principal)
     return Judge(policy, now=wiring.clock.now(), principal=principal)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta
 
-from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, Limit, check_models
+from gateway.administration import DEFAULT_SCOPES, IssuedKey, Issuer, Limit, check_models, check_packs
 from gateway.authority import check_grant, reach_key, reach_team
 from gateway.exchange import Scope
 from gateway.http_values import (
@@ -25,8 +25,9 @@ from gateway.http_values import (
 )
 from gateway.keyring import Caller
 from gateway.stores.base import KeyChange, KeyRow, KeySpec
-from gateway.stores.directory_base import Name, Pace, UnixMs
+from gateway.stores.directory_base import MOST_PACKS, Name, Pace, UnixMs
 from gateway.wiring import WIRING, Guarded, Wiring
+from policies.facts import RewriteContract
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +45,10 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Requests per minute; null for no limit of the key's own. Likewise the next two."""
     tpm: Pace | None = None
     concurrency: Pace | None = None
+    packs: Annotated[list[Name], Meta(max_length=MOST_PACKS)] = []
+    """Packs laid over the team's, of those the configuration offers to keys (`policy.key_packs`)."""
+    rewrite: RewriteContract | None = None
+    """What may be rewritten when a model is named; null for the team's contract."""
 
 
 class KeyPaging(Paging, frozen=True, kw_only=True):
@@ -71,10 +76,13 @@ async def create_key(request: web.Request, caller: Caller) -> web.Response:
         rpm=asked.rpm,
         tpm=asked.tpm,
         concurrency=asked.concurrency,
+        packs=tuple(asked.packs),
+        rewrite=asked.rewrite,
     )
     wiring, principal = request.app[WIRING], caller.principal
     check_grant(principal, spec.scopes)
     team = await reach_team(wiring.directory, principal, asked.team)
+    await check_packs(wiring.policies.try_packs, wiring.directory, team, spec.packs)
     issued = await _issuer(wiring).create(team, spec, actor=principal.key_id)
     return answer_version(issued, issued.key, status=201)
 
@@ -134,8 +142,10 @@ async def _change(request: web.Request, caller: Caller, change: KeyChange) -> we
         check_grant(caller.principal, change.scopes)
     if change.allowed_models is not UNSET:
         check_models(change.allowed_models, request.app[WIRING].configuration)
-    key, directory = await _named(request, caller), request.app[WIRING].directory
-    return await change_record(request, caller.principal.key_id, directory.update_key, key.id, change)
+    wiring, key = request.app[WIRING], await _named(request, caller)
+    if change.packs is not UNSET:
+        await check_packs(wiring.policies.try_packs, wiring.directory, key.team_id, change.packs)
+    return await change_record(request, caller.principal.key_id, wiring.directory.update_key, key.id, change)
 
 
 def _issuer(wiring: Wiring) -> Issuer:

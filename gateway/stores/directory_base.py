@@ -19,6 +19,8 @@ Versions = frozenset[int] | None
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Pace = Annotated[int, Meta(ge=1, le=10**12)]
 """A limit of requests, tokens or calls."""
+MOST_PACKS = 8
+"""Packs one key may carry."""
 UnixMs = Annotated[int, Meta(ge=0, le=10**15)]
 
 
@@ -59,6 +61,10 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     """Requests per minute; None for no limit of its own. Likewise the next two."""
     tpm: int | None = None
     concurrency: int | None = None
+    packs: tuple[str, ...] = ()
+    """Packs laid over the team's, by the names the configuration offers them under."""
+    rewrite: RewriteContract | None = None
+    """What may be rewritten when a model is named; None for the team's contract."""
     version: int = 1
 
 
@@ -133,6 +139,8 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rpm: Pace | None = None
     tpm: Pace | None = None
     concurrency: Pace | None = None
+    packs: tuple[Name, ...] = ()
+    rewrite: RewriteContract | None = None
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,6 +154,8 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rpm: Pace | UnsetType | None = UNSET
     tpm: Pace | UnsetType | None = UNSET
     concurrency: Pace | UnsetType | None = UNSET
+    packs: Annotated[list[Name], Meta(max_length=MOST_PACKS)] | UnsetType = UNSET
+    rewrite: RewriteContract | UnsetType | None = UNSET
 
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):

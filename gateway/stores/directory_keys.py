@@ -38,6 +38,8 @@ def create_key(act: Act, team: str, spec: KeySpec, fingerprint: Fingerprint) -> 
         rpm=spec.rpm,
         tpm=spec.tpm,
         concurrency=spec.concurrency,
+        packs=spec.packs,
+        rewrite=spec.rewrite,
     )
     act.connection.execute(insert(keys).values(key_values(key) | {"key_hash": fingerprint.key_hash}))
     for budget in spec.budgets:
@@ -132,6 +134,8 @@ def _check(changed: KeyRow, change: KeyChange, now_ms: int) -> None:
         rpm=changed.rpm,
         tpm=changed.tpm,
         concurrency=changed.concurrency,
+        packs=changed.packs,
+        rewrite=changed.rewrite,
     )
     check_key(spec, now_ms)
 

@@ -17,7 +17,7 @@ Query = TypeVar("Query", bound=Select[*tuple[object, ...]])
 _KEY_COLUMNS = tuple(keys.c[name] for name in KeyRow.__struct_fields__)
 OWNED_BY_NOBODY = or_(*(budgets.c.scope.like(f"{kind}:%") for kind in ("model", "tag")))
 """Budgets that count what all teams spend on a model or under a tag."""
-_JSON_COLUMNS = ("scopes", "allowed_models")
+_JSON_COLUMNS = ("scopes", "allowed_models", "packs")
 
 
 def read_team(row: RowMapping) -> TeamRow:
@@ -31,7 +31,8 @@ def read_key(row: RowMapping) -> KeyRow:
     scopes = msgspec.json.decode(values.pop("scopes"), type=tuple[Scope, ...])
     models = values.pop("allowed_models")
     allowed = None if models is None else msgspec.json.decode(models, type=tuple[str, ...])
-    return KeyRow(scopes=scopes, allowed_models=allowed, **values)
+    packs = msgspec.json.decode(values.pop("packs"), type=tuple[str, ...])
+    return KeyRow(scopes=scopes, allowed_models=allowed, packs=packs, **values)
 
 
 def read_budget(row: RowMapping) -> BudgetRow:

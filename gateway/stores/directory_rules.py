@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway.stores.business_days import find_zone
-from gateway.stores.directory_base import BudgetSpec, KeySpec, TeamSpec
+from gateway.stores.directory_base import MOST_PACKS, BudgetSpec, KeySpec, TeamSpec
 from gateway.stores.schema import LARGEST
 from gateway.wire.invalid_body import invalid_body
 
@@ -42,6 +42,8 @@ def check_key(spec: KeySpec, now_ms: int) -> None:
         raise InvalidRequest(
             f"name at most {_MOST_MODELS} models of 1 to {_LONGEST_MODEL} characters", param="allowed_models"
         )
+    if len(set(spec.packs)) < len(spec.packs) or len(spec.packs) > MOST_PACKS:
+        raise InvalidRequest(f"name at most {MOST_PACKS} packs, each once", param="packs")
     for budget in spec.budgets:
         check_budget(budget)
     if len({budget.period for budget in spec.budgets}) < len(spec.budgets):

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0007"
+REVISION = "0008"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -91,6 +91,8 @@ keys = Table(
     Column("rpm", BigInteger),
     Column("tpm", BigInteger),
     Column("concurrency", BigInteger),
+    Column("packs", Text, nullable=False, server_default=text("'[]'")),
+    Column("rewrite", _WORD),
     UniqueConstraint("key_hash", name="ux_keys_hash"),
 )
 _live_key = text("revoked_ms IS NULL")

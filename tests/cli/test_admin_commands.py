@@ -81,3 +81,24 @@ def test_mistakes_are_one_line(run: Run, arguments: tuple[str, ...], words: str)
     assert result.exit_code != 0
     assert words in result.output
     assert "Traceback" not in result.output
+
+
+def test_packs_and_contract_of_a_key(run: Run, tmp_path: Path) -> None:
+    """A key is given packs of those on offer and a contract, and loses them again."""
+    (tmp_path / "own.yaml").write_text("pack: own\nsticky_turns: 3\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(
+        "model_list: [{model_name: glm-4.5, litellm_params: {model: zai/glm-4.5}}]\n"
+        "tiers: {base: [glm-4.5], premium: [glm-4.5]}\npolicy: {key_packs: [own.yaml]}\n",
+        encoding="utf-8",
+    )
+    assert run("teams", "create", "red").exit_code in {0, 1}
+    options = ("--pack", "own.yaml", "--rewrite", "rewrite-all", "--json")
+    made = json.loads(run("keys", "create", "--team", "red", *options).stdout)["key"]
+    assert (made["packs"], made["rewrite"]) == (["own.yaml"], "rewrite-all")
+    assert "packs own.yaml" in run("keys", "list").stdout
+
+    lifted = json.loads(run("keys", "update", made["id"], "--no-packs", "--rewrite", "team", "--json").stdout)
+    assert (lifted["packs"], lifted["rewrite"]) == ([], None)
+    refused = run("keys", "update", made["id"], "--pack", "other")
+    assert refused.exit_code == 1
+    assert "no key may carry the pack `other`" in refused.output
