@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import reduce
 
 import msgspec
 
@@ -255,6 +256,7 @@ class Account(msgspec.Struct, kw_only=True):
         delivered = next((a for a in self.attempts if a.delivered), None)
         served = self.served
         baseline, baseline_nano = self._baseline(delivered)
+        used = reduce(_together, map(_usage, self.attempts), _NO_USAGE)
         return RequestRow(
             id=exchange.id,
             at_ms=int(exchange.started_s * 1000),
@@ -272,12 +274,12 @@ class Account(msgspec.Struct, kw_only=True):
             deployment=served.deployment if served else "",
             provider=served.provider if served else "",
             attempts=len(self.attempts),
-            input_tokens=sum(a.input_tokens for a in self.attempts),
-            output_tokens=sum(a.output_tokens for a in self.attempts),
-            cache_read_tokens=sum(a.cache_read_tokens for a in self.attempts),
-            cache_write_5m_tokens=sum(a.cache_write_5m_tokens for a in self.attempts),
-            cache_write_1h_tokens=sum(a.cache_write_1h_tokens for a in self.attempts),
-            reasoning_tokens=sum(a.reasoning_tokens for a in self.attempts),
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cache_read_tokens=used.cache_read_tokens,
+            cache_write_5m_tokens=used.cache_write_5m_tokens,
+            cache_write_1h_tokens=used.cache_write_1h_tokens,
+            reasoning_tokens=used.reasoning_tokens,
             cost_nano=self._spent_nano,
             wasted_nano=sum(a.cost_nano for a in self.attempts if not a.delivered),
             baseline=baseline,
@@ -315,6 +317,20 @@ class Account(msgspec.Struct, kw_only=True):
         return name, _cost(deployment, _usage(delivered), self._day)
 
 
+def _together(one: Usage, other: Usage) -> Usage:
+    """Return the tokens of two calls."""
+    if one is _NO_USAGE:
+        return other
+    return Usage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_write_5m_tokens=one.cache_write_5m_tokens + other.cache_write_5m_tokens,
+        cache_write_1h_tokens=one.cache_write_1h_tokens + other.cache_write_1h_tokens,
+        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
+    )
+
+
 def _usage(row: AttemptRow) -> Usage:
     return Usage(
         input_tokens=row.input_tokens,
@@ -322,6 +338,7 @@ def _usage(row: AttemptRow) -> Usage:
         cache_read_tokens=row.cache_read_tokens,
         cache_write_5m_tokens=row.cache_write_5m_tokens,
         cache_write_1h_tokens=row.cache_write_1h_tokens,
+        reasoning_tokens=row.reasoning_tokens,
     )
 
 

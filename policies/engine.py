@@ -205,6 +205,8 @@ def _sticks(session: Session | None, turns: int) -> bool:
 
 def ascii_clause(text: str) -> str:
     """Return at most 120 printable ASCII characters of `text`, cut at a word, fit for a header."""
+    if len(text) <= _CLAUSE_CHARS and text.isascii() and text.isprintable():
+        return text
     plain = "".join(c if " " <= c <= "~" else "?" for c in text[: _CLAUSE_CHARS + 1])
     if len(plain) <= _CLAUSE_CHARS:
         return plain

@@ -76,7 +76,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
     def price_on(self, day: date) -> Price | None:
         """Return the price in force on `day`, None before the first."""
-        return next((price for price in self.prices if price.since <= day), None)
+        for price in self.prices:
+            if price.since <= day:
+                return price
+        return None
 
 
 class PriceTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ _MAX_COMPARED_CHARS = 1_200
 _MIN_COMPARED_WORDS = 3
 _SAME_SHARE = 0.6
 _REMEMBERED_TURNS = 512
+_REMEMBERED_CHARS = 8_192
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -54,7 +55,7 @@ class Wording:
 
     def repeats(self, text: str, earlier: str) -> bool:
         """Tell whether `text` complains about the answer to `earlier` or asks much the same again."""
-        is_short = max(len(text), len(earlier)) <= _MAX_COMPARED_CHARS
+        is_short = max(len(text), len(earlier)) <= _REMEMBERED_CHARS
         return self._repeated(text, earlier) if is_short else self._repeats(text, earlier)
 
     def _repeats(self, text: str, earlier: str) -> bool:
