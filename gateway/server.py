@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import tempfile
@@ -90,6 +91,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     runner = await _start_on(configuration, listening, None if member is None else member.siblings)
+    _settle_memory()
     log = structlog.get_logger("gateway")
     if member is None:
         log.info("listening", url=url_of(listening), config=str(configuration.path or "built in"))
@@ -102,6 +104,16 @@ async def _run(
     else:
         loop.remove_reader(member.leash.life_fd)
     await runner.cleanup()
+
+
+def _settle_memory() -> None:
+    """Spare the collector what lives as long as the process, and let it look at the rest less often.
+
+    Requests leave hardly any cycles behind, and a look at every 700 objects costs some 4 % of a request.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 async def _start_on(
