@@ -20,6 +20,14 @@ class ChatQuirks:
     """Request fields whose numbers the vendor bounds more tightly."""
     refused_fields: Mapping[str, str] = field(default_factory=dict)
     """Request fields the vendor would silently ignore, and what the client is told of each."""
+    max_stops: int | None = None
+    """How many stop sequences a request may have, always in a list; None leaves it to the vendor."""
+    user_field: str = "user"
+    """Where the end user's name goes."""
+    user_chars: tuple[int, int] | None = None
+    """How short and how long a user's name may be; another is replaced by its digest."""
+    chooses_tools_alone: bool = False
+    """The vendor's `tool_choice` knows `auto` only."""
     lacks_json_schema: bool = False
     """Answers can be made JSON objects, but not to follow a schema."""
     incomplete_answers: bool = False
@@ -51,6 +59,10 @@ _QUIRKS: Mapping[str, ChatQuirks] = {
             "top_logprobs": "this model tells no log probabilities; leave `top_logprobs` out",
             "functions": "this model knows `tools` but not their older form `functions`; send `tools`",
         },
+        max_stops=1,
+        user_field="user_id",
+        user_chars=(6, 128),
+        chooses_tools_alone=True,
         lacks_json_schema=True,
         incomplete_answers=True,
         finish_reasons={"sensitive": "content_filter", "model_context_window_exceeded": "length"},

@@ -9,12 +9,12 @@ import msgspec
 from gateway.errors import Unsupported
 from gateway.exchange import ChatRequest, Target
 from gateway.wire.base import Answer, Relay
+from gateway.wire.chat_narrowing import narrow
 from gateway.wire.chat_quirks import quirks_of
 from gateway.wire.chat_relay import ChatRelay
 from gateway.wire.chat_repairs import repair_answer
 from gateway.wire.chat_turns import role_of
 from gateway.wire.chat_usage import read_usage
-from gateway.wire.json_mode import in_json_mode
 from gateway.wire.splice import JsonObject, splice
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
 from policies.pricing import Usage
@@ -56,11 +56,10 @@ class ChatToChat:
         replace |= _clamped(body, dict.fromkeys(_OUTPUT_LIMITS, target.max_output_tokens))
         replace |= _clamped(body, self._quirks.maxima)
         messages = _renamed_roles(request, self._quirks.renamed_roles)
-        if self._quirks.lacks_json_schema:
-            replace |= in_json_mode(body.get("response_format"), messages or request.messages)
-        if messages and "messages" not in replace:
+        if messages:
             replace["messages"] = b"[%b]" % b",".join(map(bytes, messages))
         remove = _rename_fields(body, replace, self._quirks.renamed_fields)
+        remove += narrow(body, replace, self._quirks)
         return body.splice(replace=replace, remove=remove)
 
     def answer(self, request: ChatRequest, body: bytes) -> Answer:  # noqa: ARG002 - same dialect, same shape

@@ -6,12 +6,11 @@ Whether it did is for the pack's `schema` answer check to say, which has the ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway.wire.anthropic_types import ABSENT, UNREADABLE
+from gateway.wire.in_words import InWords
 
 INSTRUCTION = (
     "Answer with one JSON object and nothing else: no prose around it, no code fence. "
@@ -29,22 +28,16 @@ class _Format(Struct):
     json_schema: _Schema | None = None
 
 
-class _Turn(Struct):
-    role: str
-    content: str
-
-
 _FORMAT = msgspec.json.Decoder(_Format)
 
 
-def in_json_mode(asked: bytes | None, messages: Sequence[Raw]) -> Mapping[str, bytes]:
-    """Return the fields to replace where `asked`, a `response_format`, is a JSON schema; none otherwise."""
+def in_json_mode(asked: bytes | None) -> InWords:
+    """Return what to change where `asked`, a `response_format`, is a JSON schema; nothing otherwise."""
     try:
         wanted = _FORMAT.decode(asked or b"{}")
     except UNREADABLE:
-        return {}
+        return InWords()
     if wanted.type != "json_schema" or wanted.json_schema is None or not bytes(wanted.json_schema.schema):
-        return {}
+        return InWords()
     text = INSTRUCTION + bytes(wanted.json_schema.schema).decode()
-    first = msgspec.json.encode(_Turn("system", text))
-    return {"response_format": _JSON_OBJECT, "messages": b"[%b]" % b",".join((first, *map(bytes, messages)))}
+    return InWords(replace={"response_format": _JSON_OBJECT}, instruction=text)

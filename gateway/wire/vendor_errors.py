@@ -22,13 +22,14 @@ MAX_MESSAGE_CHARS = 500
 _ZAI_CODES: Mapping[str, OutcomeKind] = {
     **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1121"), "auth_failed"),
     **dict.fromkeys(("1113", "1309"), "account_empty"),
-    **dict.fromkeys(("1220", "1311", "1313"), "auth_failed"),
-    **dict.fromkeys(("1211", "1212", "1213", "1214", "1215"), "bad_request"),
+    **dict.fromkeys(("1220", "1311", "1313"), "auth_failed"),  # this account may not, another vendor may
+    **dict.fromkeys(("1210", "1211", "1212", "1213", "1214", "1215"), "bad_request"),
     "1261": "context_overflow",
-    "1301": "refused",
-    **dict.fromkeys(("1302", "1303", "1304", "1308", "1310"), "rate_limited"),
-    **dict.fromkeys(("1305", "1312"), "overloaded"),
-    **dict.fromkeys(("500", "1120", "1230", "1234"), "server_error"),
+    **dict.fromkeys(("1300", "1301"), "refused"),  # by policy, and by what was said
+    **dict.fromkeys(("1302", "1303", "1304", "1305", "1308", "1310"), "rate_limited"),
+    "1231": "rate_limited",  # the same `request_id` is still at work there, perhaps for our own first try
+    "1312": "overloaded",
+    **dict.fromkeys(("500", "1120", "1200", "1221", "1222", "1230", "1234"), "server_error"),
 }
 _PROVIDER_CODES: Mapping[str, Mapping[str, OutcomeKind]] = {"zai": _ZAI_CODES}
 _CODES: Mapping[str, OutcomeKind] = {
@@ -73,6 +74,9 @@ _EMPTY_WORDS = re.compile(
     r"|exceeded your current quota",
     re.IGNORECASE,
 )
+_BUSY_WORDS = re.compile(r"(?:temporarily|currently) overloaded|high traffic|访问量过大", re.IGNORECASE)
+"""Z.ai's page calls 1305 a rate limit, but it also sends it when the model is busy for everyone."""
+_BUSY_STATUSES = frozenset({None, 429, 503, 529})
 _STATUSES: Mapping[int, OutcomeKind] = {
     401: "auth_failed",
     402: "account_empty",
@@ -149,6 +153,8 @@ def _kind(provider: str, status: int | None, error: _VendorError | None) -> Outc
         return "context_overflow"
     if _EMPTY_WORDS.search(error.message):
         return "account_empty"
+    if status in _BUSY_STATUSES and _BUSY_WORDS.search(error.message):
+        return "overloaded"
     provider_codes = _PROVIDER_CODES.get(provider, {})
     for code in error.codes:
         if code in provider_codes:

@@ -99,9 +99,12 @@ async def test_claude_streams_tools(claude: anthropic.AsyncAnthropic) -> None:
 
 
 async def test_forced_tool_is_called(chat: openai.AsyncOpenAI, claude: anthropic.AsyncAnthropic) -> None:
-    """A forced tool is called whatever the ask says."""
+    """A forced tool is called whatever the ask says; GLM ignores the field and does what it is told."""
     forced = {"type": "function", "function": {"name": "get_tides"}}
-    glm = await chat.chat.completions.create(**chat_body(tools=CHAT_TOOLS, tool_choice=forced))
+    told = {"role": "system", "content": "Answer by calling the function `get_tides`."}
+    body = chat_body(tools=CHAT_TOOLS, tool_choice=forced)
+    deaf = await chat.chat.completions.create(**body)
+    glm = await chat.chat.completions.create(**body | {"messages": [told, *body["messages"]]})
     opus = await claude.messages.create(
         model=OPUS,
         max_tokens=300,
@@ -109,6 +112,7 @@ async def test_forced_tool_is_called(chat: openai.AsyncOpenAI, claude: anthropic
         tools=CLAUDE_TOOLS,
         tool_choice={"type": "tool", "name": "get_tides"},
     )
+    assert deaf.choices[0].message.tool_calls is None
     assert glm.choices[0].message.tool_calls[0].function.name == "get_tides"
     assert opus.content[0].name == "get_tides"
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from typing import Any
 
 import pytest
 
-from gateway.errors import Unsupported
+from gateway.errors import InvalidRequest, Unsupported
 from gateway.exchange import ChatRequest, Target
 from gateway.wire.chat_to_chat import ChatToChat
 from gateway.wire.openai_chat import OpenAIChat
@@ -88,6 +90,15 @@ def test_usage_asked_already() -> None:
             {"temperature": None, "thinking": {"type": "disabled"}},
         ),
         ("zai", '"user_id":"u","do_sample":false', {"user_id": "u", "do_sample": False}),
+        ("zai", '"user":"person-1"', {"user_id": "person-1"}),
+        ("zai", '"user":"person-1","user_id":"own-id"', {"user_id": "own-id"}),
+        ("zai", '"user":null', {}),
+        ("zai", '"user":"u"', {"user_id": hashlib.blake2b(b"u", digest_size=16).hexdigest()}),
+        ("openai", '"user":"u"', {"user": "u"}),
+        ("zai", '"stop":"END"', {"stop": ["END"]}),
+        ("zai", '"stop":["END"]', {"stop": ["END"]}),
+        ("zai", '"stop":null', {"stop": None}),
+        ("openai", '"stop":["a","b"]', {"stop": ["a", "b"]}),
     ],
 )
 def test_fields_for_provider(provider: str, text: str, fields: dict[str, object]) -> None:
@@ -162,7 +173,17 @@ def test_zai_finish_reasons(came: str | None, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ['"n":2', '"logprobs":true', '"top_logprobs":3', '"functions":[{"name":"f"}]']
+    "value",
+    [
+        '"n":2',
+        '"logprobs":true',
+        '"top_logprobs":3',
+        '"functions":[{"name":"f"}]',
+        '"stop":["a","b"]',
+        '"tool_choice":"maybe"',
+        '"tool_choice":{"type":"custom","custom":{"name":"f"}}',
+        '"tool_choice":5',
+    ],
 )
 def test_zai_refuses_what_it_would_ignore(value: str) -> None:
     """What the vendor would silently leave out is refused with the field's name; others may serve it."""
@@ -202,3 +223,59 @@ def test_zai_other_formats_stay(asked: str) -> None:
     """What is no schema is left as it is, for the vendor to judge."""
     request = f'"response_format":{asked}'
     assert sent(request, "zai") == json.loads(f"{{{request}}}")
+
+
+TOOLS: list[dict[str, Any]] = [{"type": "function", "function": {"name": name}} for name in "fgh"]
+NAMED = {"type": "function", "function": {"name": "g"}}
+
+
+def chosen(choice: object, provider: str = "zai", **fields: object) -> dict[str, Any]:
+    """Return what is sent for a tool choice among three tools."""
+    turns = [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "hi"}]
+    asked = {"model": "auto", "messages": turns, "tools": TOOLS, "tool_choice": choice, **fields}
+    request = OpenAIChat().parse_request(json.dumps(asked).encode())
+    body: dict[str, Any] = json.loads(ChatToChat(provider).request(request, target(provider)))
+    return body
+
+
+@pytest.mark.parametrize(
+    ("choice", "left", "word"),
+    [
+        ("auto", "fgh", None),
+        ("none", "", None),
+        ("required", "fgh", "at least one"),
+        (NAMED, "g", "`g`"),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": TOOLS[:2]}},
+            "fg",
+            "at least one",
+        ),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": TOOLS[1:]}}, "gh", None),
+    ],
+)
+def test_zai_tool_choices(choice: object, left: str, word: str | None) -> None:
+    """Tools that may not be called are not sent; that one must be is said before everything else."""
+    body = chosen(choice)
+    assert body.get("tool_choice", "auto") == "auto"
+    assert body.get("tools", []) == [tool for tool in TOOLS if tool["function"]["name"] in left]
+    *told, system, user = body["messages"]
+    assert ([system["role"], user["role"]], len(told)) == (["system", "user"], 1 if word else 0)
+    assert all(word is None or word in turn["content"] for turn in told)
+    assert chosen(choice, "openai")["tool_choice"] == choice
+
+
+def test_zai_is_told_both() -> None:
+    """A schema and a forced call are two instructions; neither costs a word of the conversation."""
+    schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+    roles = [turn["role"] for turn in chosen("required", response_format=schema)["messages"]]
+    assert roles == ["system", "system", "system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"), [("required", []), ("required", None), (NAMED, TOOLS[:1]), (NAMED, [5])]
+)
+def test_zai_cannot_call_what_is_not_there(choice: object, tools: object) -> None:
+    """A call that is demanded of a tool nobody declared is the client's mistake."""
+    with pytest.raises(InvalidRequest) as refused:
+        chosen(choice, tools=tools)
+    assert refused.value.param == "tool_choice"

@@ -120,7 +120,7 @@ def test_reasoning_goes_back_to_its_maker(provider: str, signature: str, kept: b
 )
 def test_tool_choices(choice: object, expected: object, parallel: bool | None) -> None:  # noqa: FBT001
     """Tools become functions, and the choice among them keeps its meaning."""
-    body = sent(tools=[TOOL], tool_choice=choice)
+    body = sent(GPT, tools=[TOOL], tool_choice=choice)
 
     function = {"name": "f", "description": "does f", "parameters": {"type": "object"}}
     assert body["tools"] == [{"function": function, "type": "function"}]
@@ -172,12 +172,32 @@ def test_limit_by_vendor() -> None:
 
 
 def test_output_schema() -> None:
-    """A demanded schema becomes a response format."""
+    """A demanded schema becomes a response format, and for GLM an instruction before all that was said."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    asked = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
-    body = sent(output_config={"format": {"type": "json_schema", "schema": schema}})
+    assert sent(GPT, **asked)["response_format"]["json_schema"]["schema"] == schema
+    assert sent(**asked)["response_format"] == {"type": "json_object"}
+    told, *rest = sent(**asked)["messages"]
+    assert json.loads(told["content"].partition("\n")[2]) == schema
+    assert rest == sent()["messages"]
+    assert rest
 
-    assert body["response_format"]["json_schema"]["schema"] == schema
+
+def test_glm_is_told_what_to_call() -> None:
+    """A forced call reaches GLM as the one tool and a word before all that was said."""
+    other = TOOL | {"name": "g"}
+    told, *rest = (body := sent(tools=[TOOL, other], tool_choice={"type": "tool", "name": "g"}))["messages"]
+
+    assert ([tool["function"]["name"] for tool in body["tools"]], "tool_choice" in body) == (["g"], False)
+    assert (told["role"], "`g`" in told["content"], rest) == ("system", True, sent()["messages"])
+
+
+def test_glm_knows_the_user() -> None:
+    """An agent's long name for its user reaches GLM as a digest under its own field."""
+    named = sent(metadata={"user_id": "user_" + "a" * 140})
+
+    assert (len(named["user_id"]), "user" in named) == (32, False)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +238,7 @@ def test_texts_in_other_clothes(block: dict[str, Any]) -> None:
     [
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
         ({"mcp_servers": [{"url": "x"}]}, "mcp_servers"),
-        ({"stop_sequences": list("abcde")}, "stop_sequences"),
+        ({"stop_sequences": list("ab")}, "stop_sequences"),
         (said_by("user", PDF), "messages[0].content[0].source"),
         (said_by("user", {"type": "container_upload"}), "messages[0].content[0].type"),
         (said_by("assistant", {"type": "server_tool_use", "id": "s"}), "messages[0].content[0].type"),

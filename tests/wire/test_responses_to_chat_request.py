@@ -176,11 +176,32 @@ def test_tools_declared_unasked_are_left_out() -> None:
 )
 def test_tool_choices(choice: object, tools: list[str], expected: str) -> None:
     """A choice keeps its meaning, whatever kind of tool it names."""
-    body = sent(tools=[FUNCTION, PATCH], tool_choice=choice)
+    body = sent(GPT, tools=[FUNCTION, PATCH], tool_choice=choice)
 
     chosen = body["tool_choice"]
     assert (chosen if isinstance(chosen, str) else chosen["function"]["name"]) == expected
     assert [tool["function"]["name"] for tool in body["tools"]] == tools
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools", "word"),
+    [
+        ("auto", ["f", "apply_patch"], None),
+        ("none", [], None),
+        ("required", ["f", "apply_patch"], "at least one"),
+        ({"type": "custom", "name": "apply_patch"}, ["apply_patch"], "`apply_patch`"),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"name": "f"}]}, ["f"], "at least one"),
+    ],
+)
+def test_tool_choices_of_glm(choice: object, tools: list[str], word: str | None) -> None:
+    """Who knows only `auto` gets the tools that may be called, and the demand in words."""
+    body = sent(tools=[FUNCTION, PATCH], tool_choice=choice)
+
+    assert body.get("tool_choice", "auto") == "auto"
+    assert [tool["function"]["name"] for tool in body.get("tools", [])] == tools
+    assert len(body["messages"]) == (2 if word else 1)
+    assert (word or "hello") in body["messages"][0]["content"]
+    assert body["messages"][-1] == {"role": "user", "content": "hello"}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,11 @@ def anthropic(kind: str, message: str, **fields: object) -> bytes:
     return json.dumps({"type": "error", "error": {"type": kind, "message": message, **fields}}).encode()
 
 
+def zai(code: int, message: str) -> bytes:
+    """Encode an error in Z.ai's shape."""
+    return json.dumps({"error": {"code": str(code), "message": message}}).encode()
+
+
 @pytest.mark.parametrize(
     ("provider", "status", "body", "kind"),
     [
@@ -43,7 +48,19 @@ def anthropic(kind: str, message: str, **fields: object) -> bytes:
         ("openrouter", 402, b'{"error":{"code":402,"message":"credits"}}', "account_empty"),
         ("zai", 429, b'{"error":{"code":"1113","message":"Insufficient balance"}}', "account_empty"),
         ("zai", 429, b'{"error":{"code":"1302","message":"concurrency"}}', "rate_limited"),
-        ("zai", 429, b'{"error":{"code":"1305","message":"busy"}}', "overloaded"),
+        ("zai", 429, zai(1305, "The API has triggered a rate limit."), "rate_limited"),
+        ("zai", 429, zai(1305, "The service may be temporarily overloaded"), "overloaded"),
+        ("zai", 529, zai(1305, "该模型当前访问量过大"), "overloaded"),
+        ("zai", 429, zai(1312, "This model is currently experiencing high traffic."), "overloaded"),
+        ("zai", 400, zai(1214, "invalid text: high traffic"), "bad_request"),
+        ("zai", 429, zai(1310, "Weekly/Monthly Limit Exhausted."), "rate_limited"),
+        ("zai", 429, zai(1311, "Your current subscription plan does not include GLM-5"), "auth_failed"),
+        ("zai", 429, zai(1309, "Your GLM Coding Plan package has expired"), "account_empty"),
+        ("zai", 400, zai(1300, "API call blocked by policy"), "refused"),
+        ("zai", 404, zai(1221, "API x has been taken offline"), "server_error"),
+        ("zai", 404, zai(1222, "API x does not exist"), "server_error"),
+        ("zai", 400, zai(1231, "You already have a request: r"), "rate_limited"),
+        ("zai", 400, zai(1200, "API Call Error"), "server_error"),
         ("zai", 400, b'{"error":{"code":"1261","message":"Prompt exceeds max length"}}', "context_overflow"),
         (
             "zai",

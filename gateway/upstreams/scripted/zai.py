@@ -19,7 +19,8 @@ from gateway.upstreams.scripted.text import HEX, Stamp
 from gateway.upstreams.scripted.vendor import WRONG_KEY, Refusal, bearer_token
 
 CONTEXT_TOKENS = 131_072
-_UNKNOWN = frozenset({"max_completion_tokens", "n", "functions", "logprobs"})
+_UNKNOWN = frozenset({"max_completion_tokens", "n", "functions", "logprobs", "tool_choice", "user"})
+_FORCED = re.compile(r"Answer by calling (?:the function `([^`]+)`|at least one)")
 _BUSY = "High concurrency usage of this API, please reduce concurrency or contact customer service"
 _FAILURES = {
     400: ("1210", "Invalid API parameter, please check the documentation."),
@@ -62,6 +63,8 @@ class Zai(OpenAI):
             return _illegal("Incorrect role information")
         if heat is not None and not 0 <= heat <= 1:
             return _illegal("The temperature parameter is illegal. Please check the documentation.")
+        if len(rows(body.get("stop"))) > 1:
+            return _illegal("stop: at most one stop word. Please check the documentation.")
         # Vision models carry a v after the version: glm-4.5v.
         if not re.search(r"\dv", model) and any(_has_image(message) for message in messages):
             return self.failure(400, None)
@@ -86,7 +89,8 @@ class Zai(OpenAI):
         ask = read_ask(known)
         wanted = field(body, "response_format", "type")
         schema = _told_schema(body) or ask.schema if wanted == "json_object" else None
-        return replace(ask, schema=schema, thinks=field(body, "thinking", "type") != "disabled")
+        thinks = field(body, "thinking", "type") != "disabled"
+        return replace(ask, schema=schema, thinks=thinks, forced_tool=_told_tool(body))
 
     def _usage(self, prompt: int, answers: list[Answer]) -> JsonObject:
         usage = super()._usage(prompt, answers)
@@ -145,6 +149,13 @@ def _told_schema(body: JsonObject) -> object | None:
                 continue
             return told
     return None
+
+
+def _told_tool(body: JsonObject) -> str | None:
+    """Return the tool the instructions demand, any where it is empty; Z.ai's own field knows only `auto`."""
+    systems = (m for m in rows(body.get("messages")) if field(m, "role") == "system")
+    found = (_FORCED.search(text_of(field(message, "content"))) for message in systems)
+    return next((match[1] or "" for match in found if match), None)
 
 
 def _illegal(message: str) -> Refusal:

@@ -10,6 +10,7 @@ from msgspec import Raw
 from gateway.errors import InvalidRequest, Unsupported
 from gateway.exchange import ChatRequest, Target
 from gateway.wire.anthropic_types import present
+from gateway.wire.chat_quirks import quirks_of
 from gateway.wire.chat_to_messages.options import EFFORT_BUDGETS
 from gateway.wire.chat_upstream.body import (
     Name,
@@ -53,7 +54,7 @@ def translate_request(request: ChatRequest, target: Target) -> bytes:
     """
     body = read_body(request.raw)
     vendor = vendor_of(target.provider)
-    _refuse(body)
+    _refuse(body, quirks_of(target.provider).max_stops or MAX_STOPS)
     sent = SentChat(
         model=target.model,
         messages=translate(body, vendor),
@@ -85,14 +86,14 @@ def wished_effort(body: MessagesRequest, vendor: ChatVendor) -> str | None:
     return next((name for name in ("low", "medium") if asked.budget_tokens <= EFFORT_BUDGETS[name]), "high")
 
 
-def _refuse(body: MessagesRequest) -> None:
+def _refuse(body: MessagesRequest, max_stops: int) -> None:
     refusals = (
         ("mcp_servers", bool(body.mcp_servers), "this model calls no MCP servers; run them in the client"),
         ("container", bool(bytes(present(body.container))), "this model runs no code; leave `container` out"),
         (
             "stop_sequences",
-            len(body.stop_sequences or ()) > MAX_STOPS,
-            f"this model takes at most {MAX_STOPS} stop sequences",
+            len(body.stop_sequences or ()) > max_stops,
+            f"this model takes at most {max_stops} stop sequences; send fewer",
         ),
     )
     for param, refused, message in refusals:
