@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.budgets import window
+from gateway.errors import BudgetExceeded
 from gateway.exchange import Exchange, Principal
 from gateway.pace import NO_ROOMS, NO_SCOPES, PaceLimit, Room
+from gateway.stores.answer_lengths import AnswerLengths
 from gateway.stores.base import AttemptRow, BudgetRow, BudgetWindow, Hold, StateStore, split_scope
 from gateway.stores.state_base import NOBODYS_ZONE
+from policies.candidates import shortened
 from policies.facts import Features
 from policies.policy import Deployment
 from policies.verdicts import Candidate
@@ -22,12 +25,22 @@ _REAL_SHARE = (3, 4)
 """`Features.input_tokens` is an upper bound; limits of pace count what is likely, and settle what was."""
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What an attempt may cost together with those before it, and how long its answer may get for that."""
+
+    amount_nano: int
+    output_limit: int | None = None
+    """Tokens of each answer, where less than the longest was claimed; the call has to be sent with it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Admission:
     """The claims of one request: `cover` before every attempt, `settle` once."""
 
     exchange: Exchange
     state: StateStore
+    lengths: AnswerLengths
     budgets: tuple[BudgetWindow, ...] = ()
     """Those that see all of the request, whatever model serves it."""
     by_model: Mapping[str, tuple[BudgetWindow, ...]]
@@ -38,11 +51,27 @@ class Admission:
     """What the limits left when the request was last admitted."""
     _hold: Hold | None = None
 
-    async def cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> int:
-        """Claim this attempt's worst case on top of what is spent; return both together in nano-USD.
+    async def cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> Covered:
+        """Claim this attempt's worst case on top of what is spent, in nano-USD.
 
-        Raise RateLimited or BudgetExceeded, and claim nothing then that was not claimed before.
+        Where a hard budget has no room for the model's longest answer and the client set no limit, the
+        longest likely answer is claimed instead, and becomes the call's limit: what is claimed is always
+        all that the call can cost. Raise RateLimited or BudgetExceeded, and claim nothing then that was not
+        claimed before.
         """
+        try:
+            return Covered(await self._cover(candidate, attempts))
+        except BudgetExceeded as refusal:
+            likely = self._likely(candidate)
+            if likely is None:
+                raise
+            shorter, tokens = likely
+            try:
+                return Covered(await self._cover(shorter, attempts), tokens)
+            except BudgetExceeded:
+                raise refusal from None
+
+    async def _cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> int:
         spent_nano = sum(attempt.cost_nano for attempt in attempts)
         amount_nano = spent_nano + candidate.worst_case_nano
         if not (self.budgets or self.limits or self.by_model or self.by_deployment):
@@ -58,6 +87,8 @@ class Admission:
         held, self._hold = self._hold, None
         if held is None:
             return
+        if held.budgets:
+            self._learn(attempts)
         await self.state.settle(
             Hold(
                 id=held.id,
@@ -68,6 +99,26 @@ class Admission:
                 tokens=_tokens(attempts),
             )
         )
+
+    def _likely(self, candidate: Candidate) -> tuple[Candidate, int] | None:
+        """Return the candidate with its longest likely answer, in tokens; None where that is no help."""
+        exchange = self.exchange
+        deployment = exchange.policy.fleet.deployments[candidate.deployment]
+        tokens = self.lengths.longest_likely(exchange.principal.team_id, deployment.model_name)
+        if tokens is None:
+            return None
+        features, snapshot = exchange.features, exchange.snapshot
+        shorter = shortened(candidate, tokens, features=features, snapshot=snapshot, deployment=deployment)
+        return None if shorter is None else (shorter, tokens)
+
+    def _learn(self, attempts: Iterable[AttemptRow]) -> None:
+        """Remember how long whole answers get that no client limited."""
+        features = self.exchange.features
+        if features.max_output_tokens is not None or features.choices > 1:
+            return
+        for a in attempts:
+            if a.outcome == "ok" and not a.estimated:
+                self.lengths.note(self.exchange.principal.team_id, a.model, a.output_tokens)
 
     def _claim(self, candidate: Candidate, attempts: Sequence[AttemptRow], amount_nano: int) -> Hold:
         exchange, held = self.exchange, self._hold

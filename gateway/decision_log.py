@@ -40,9 +40,17 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     fell_below_floor: bool = False
     """Premium failed and the pack lets a floor fall: base served what a trigger held at premium."""
+    output_limit: int | None = None
+    """Tokens the answer could have at most, where a hard budget had no room for the model's longest one."""
 
 
-def record(exchange: Exchange, *, store_prompts: bool, fell_below_floor: bool = False) -> DecisionRow:
+def record(
+    exchange: Exchange,
+    *,
+    store_prompts: bool,
+    fell_below_floor: bool = False,
+    output_limit: int | None = None,
+) -> DecisionRow:
     """Return the row to append for this exchange's decision."""
     ask = exchange.features.ask
     features = exchange.features if store_prompts else replace(exchange.features, ask=_masked(ask))
@@ -58,6 +66,7 @@ def record(exchange: Exchange, *, store_prompts: bool, fell_below_floor: bool = 
         snapshot=exchange.snapshot,
         decision=exchange.decision,
         fell_below_floor=fell_below_floor,
+        output_limit=output_limit,
     )
     return DecisionRow(
         id=exchange.decision_id,

@@ -51,6 +51,7 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
             tried=booked if delivery.failed_check else (*booked, name),
             failed=failed_clause((o.deployment, o.kind) for o in delivery.outcomes if o.deployment != name),
             failed_check=delivery.failed_check,
+            output_limit=delivery.output_limit,
         )
         headers = decision_headers(self.exchange, served) | vendor_headers(delivery.reply.headers)
         rooms = self.account.admission.rooms

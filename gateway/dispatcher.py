@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from gateway.clock import Clock
 from gateway.errors import BudgetExceeded, DeploymentLimited, GatewayError, Unsupported
-from gateway.exchange import Call, Exchange, Fault, Reply, Target, TransportFailure, Upstream
+from gateway.exchange import Call, ChatRequest, Exchange, Fault, Reply, Target, TransportFailure, Upstream
 from gateway.failures import explained_budget, give_up_error
 from gateway.fleet import Endpoint
 from gateway.ledger import Account, Attempted
 from gateway.wire import Bridges
 from gateway.wire.answer_views import view_answer
 from gateway.wire.base import Answer, Bridge, Relay
+from gateway.wire.output_limit import with_output_limit
 from gateway.wire.vendor_errors import read_fault
 from policies.answer_checks import check_answer
 from policies.facts import Dialect
@@ -47,6 +48,8 @@ class Delivery(msgspec.Struct, kw_only=True):
     stream: AsyncIterator[bytes] | None = None
     head: bytes = b""
     """What the relay returned while peeking."""
+    output_limit: int | None = None
+    """Tokens an answer could have at most because the budget had no room for more."""
     outcomes: tuple[Outcome, ...] = ()
     """How every attempt ended, this one's included."""
     failed_check: str = ""
@@ -66,6 +69,8 @@ class _Sendable(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt, translated and addressed."""
 
     deployment: Deployment
+    request: ChatRequest
+    """The client's, with the output limit its budget set."""
     dialect: Dialect
     bridge: Bridge
     upstream: Upstream
@@ -137,7 +142,9 @@ class Dispatcher:
         started_s = self._elapsed(run.exchange)
         try:
             sendable = self._prepare(run.exchange, candidate)
-            await run.account.cover(candidate)
+            limit = await run.account.cover(candidate)
+            if limit is not None:
+                sendable = self._prepare(run.exchange, candidate, limit)
         except (BudgetExceeded, DeploymentLimited, Unsupported) as error:
             if isinstance(error, BudgetExceeded):
                 deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
@@ -149,9 +156,14 @@ class Dispatcher:
         try:
             reply = await sendable.upstream.send(sendable.call)
             delivery = Delivery(
-                candidate=candidate, deployment=sendable.deployment, reply=reply, started_s=started_s
+                candidate=candidate,
+                deployment=sendable.deployment,
+                reply=reply,
+                started_s=started_s,
+                output_limit=limit,
             )
-            fault = await self._receive(run.exchange, delivery, sendable) or _check(run, delivery)
+            fault = await self._receive(run.exchange, delivery, sendable)
+            fault = fault or _check(run, delivery, sendable.request)
         except TransportFailure as failure:
             fault = Fault(kind=failure.kind, message=str(failure))
         except BaseException as error:
@@ -166,9 +178,12 @@ class Dispatcher:
         self._outcome(run, candidate, replace(fault, message=_masked(fault.message, sendable.call)))
         return None
 
-    def _prepare(self, exchange: Exchange, candidate: Candidate) -> _Sendable:
+    def _prepare(self, exchange: Exchange, candidate: Candidate, limit: int | None = None) -> _Sendable:
         deployment = exchange.policy.fleet.deployments[candidate.deployment]
-        client: Dialect = exchange.request.dialect
+        request = exchange.request
+        if limit is not None:
+            request = with_output_limit(request, limit, deployment.provider)
+        client: Dialect = request.dialect
         dialect = client if client in deployment.dialects else deployment.dialects[0]
         endpoint = self._routes.endpoints[deployment.id][dialect]
         bridge = self._routes.bridges.between(client, dialect, deployment.provider)
@@ -185,12 +200,19 @@ class Dispatcher:
             deployment=deployment.id,
             url=endpoint.url,
             headers=endpoint.headers,
-            body=bridge.request(exchange.request, target),
-            stream=exchange.request.stream,
+            body=bridge.request(request, target),
+            stream=request.stream,
             timeouts=timeouts if left_s > timeouts.total_s else replace(timeouts, total_s=max(0.001, left_s)),
         )
         upstream = self._routes.upstreams[endpoint.transport]
-        return _Sendable(deployment=deployment, dialect=dialect, bridge=bridge, upstream=upstream, call=call)
+        return _Sendable(
+            deployment=deployment,
+            request=request,
+            dialect=dialect,
+            bridge=bridge,
+            upstream=upstream,
+            call=call,
+        )
 
     async def _receive(self, exchange: Exchange, delivery: Delivery, sendable: _Sendable) -> Fault | None:
         """Read as much as tells a good answer from a bad one; the reply stays open only for a good stream."""
@@ -201,13 +223,13 @@ class Dispatcher:
                 return await self._read_fault(delivery, sendable.dialect)
             if not sendable.call.stream:
                 body = await reply.read(self._max_answer_bytes)
-                delivery.answer = bridge.answer(exchange.request, body)
+                delivery.answer = bridge.answer(sendable.request, body)
                 return delivery.answer.fault
             allowed_s = sendable.call.timeouts.first_byte_s
             left_s = allowed_s + delivery.started_s - self._elapsed(exchange)
             try:
                 async with asyncio.timeout(left_s):
-                    fault = await _peek(delivery, bridge.relay(exchange.request))
+                    fault = await _peek(delivery, bridge.relay(sendable.request))
             except TimeoutError:
                 message = f"first token time-out: no content within {allowed_s:g} s"
                 raise TransportFailure("timeout", message) from None
@@ -259,7 +281,7 @@ def _refusal(error: BudgetExceeded | DeploymentLimited | Unsupported) -> Fault:
     return Fault(kind="budget" if isinstance(error, BudgetExceeded) else "unsupported", message=error.message)
 
 
-def _check(run: _Run, delivery: Delivery) -> Fault | None:
+def _check(run: _Run, delivery: Delivery, request: ChatRequest) -> Fault | None:
     """Withhold a base answer that fails the policy's checks while premium can redo it.
 
     Only complete answers are checked: a stream is relayed as it comes, since holding it back would cost every
@@ -271,7 +293,7 @@ def _check(run: _Run, delivery: Delivery) -> Fault | None:
         return None
     if not may_redo(run.plan, run.outcomes, delivery.candidate):
         return None
-    views = view_answer(exchange.request, answer.body)
+    views = view_answer(request, answer.body)
     results = (result for view in views for result in check_answer(view, enabled))
     failed = next((result for result in results if result.passed is False), None)
     if failed is None:

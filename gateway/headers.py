@@ -29,6 +29,8 @@ class Served:
     failed: str = ""
     """How others failed before, in words."""
     failed_check: str = ""
+    output_limit: int | None = None
+    """Tokens the answer could have at most because the budget had no room for more."""
 
     def clause(self, reason: str) -> str:
         """Return why it was this one: what failed before it, then why the decision was as it was."""
@@ -52,6 +54,8 @@ def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
         headers["x-gateway-below-floor"] = "true"
     if served.failed_check:
         headers["x-gateway-check-failed"] = served.failed_check
+    if served.output_limit is not None:
+        headers["x-gateway-output-limit"] = str(served.output_limit)
     return headers
 
 

@@ -12,6 +12,7 @@ from gateway.admission import Admission, budgets_of
 from gateway.clock import Clock
 from gateway.exchange import Exchange
 from gateway.pace import PaceLimit
+from gateway.stores.answer_lengths import AnswerLengths
 from gateway.stores.base import (
     AnyRow,
     AttemptRow,
@@ -102,6 +103,7 @@ class Ledger:
         self._state = state
         self._clock = clock
         self._deployment_limits = deployment_limits
+        self._lengths = AnswerLengths()
 
     def account(
         self,
@@ -115,6 +117,7 @@ class Ledger:
         admission = Admission(
             exchange=exchange,
             state=self._state,
+            lengths=self._lengths,
             budgets=whole,
             by_model=by_model,
             limits=limits,
@@ -143,15 +146,17 @@ class Account(msgspec.Struct, kw_only=True):
     opened: bool = False
     """Something was promised or called: the request belongs in the ledger."""
 
-    async def cover(self, candidate: Candidate) -> None:
+    async def cover(self, candidate: Candidate) -> int | None:
         """Promise this attempt's worst case on top of what is already spent.
 
+        Return how many tokens each answer may have where less than the longest was promised.
         Raise BudgetExceeded or RateLimited where there is no room, StoreUnavailable when the opening cannot
         be written: a call whose cost could be lost is not made.
         """
-        amount = await self.admission.cover(candidate, self.attempts)
+        covered = await self.admission.cover(candidate, self.attempts)
         self.opened = True
-        self.books.append(self._opening(candidate, amount))
+        self.books.append(self._opening(candidate, covered.amount_nano))
+        return covered.output_limit
 
     def book(self, attempted: Attempted) -> None:
         """Record one finished attempt at the price in force when the request came."""

@@ -171,6 +171,7 @@ class Pipeline:
         delivery = await self._parts.dispatcher.run(exchange, account)
         if delivery.answer is None:
             raise Internal("an answer was expected; see the log by the request id")
+        self._note_constraints(account, delivery)
         book_delivered(account, delivery, "ok")
         account.also = (keep(delivery.answer.body),)
         await asyncio.shield(self._close(account, "ok", _OK))
@@ -283,11 +284,7 @@ class Pipeline:
     def _delivering(
         self, http: web.Request, account: Account, delivery: Delivery, codec: Codec
     ) -> Delivering:
-        exchange = account.exchange
-        if not exchange.decision.below_floor and exchange.decision.is_above(delivery.candidate.tier):
-            account.decision = decision_log.record(
-                exchange, store_prompts=self._parts.store_prompts, fell_below_floor=True
-            )
+        self._note_constraints(account, delivery)
         return Delivering(
             http=http,
             account=account,
@@ -295,6 +292,18 @@ class Pipeline:
             codec=codec,
             close=self._close,
         )
+
+    def _note_constraints(self, account: Account, delivery: Delivery) -> None:
+        """Write into the decision's record what the answer's way did to it: its floor, its length."""
+        decision, limit = account.exchange.decision, delivery.output_limit
+        fell = not decision.below_floor and decision.is_above(delivery.candidate.tier)
+        if fell or limit is not None:
+            account.decision = decision_log.record(
+                account.exchange,
+                store_prompts=self._parts.store_prompts,
+                fell_below_floor=fell,
+                output_limit=limit,
+            )
 
     def _told(self, account: Account, error: GatewayError) -> dict[str, str]:
         """Return the headers of an error that came after the decision."""

@@ -180,6 +180,18 @@ def _worst_case(features: Features, deployment: Deployment, price: Price) -> int
     return worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
 
 
+def shortened(
+    candidate: Candidate, tokens: int, *, features: Features, snapshot: Snapshot, deployment: Deployment
+) -> Candidate | None:
+    """Return the candidate with its worst case if answers end by `tokens`; None if that is no less."""
+    price = deployment.card.price_on(_price_day(snapshot))
+    if price is None or features.max_output_tokens is not None or tokens >= deployment.card.max_output_tokens:
+        return None
+    output = tokens * max(1, features.choices)
+    amount = worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
+    return replace(candidate, worst_case_nano=amount)
+
+
 def _output_tokens(features: Features, at_most: int) -> int:
     """Return the tokens of all answers together, each cut at `at_most` and at the client's own limit."""
     limit = at_most if features.max_output_tokens is None else min(features.max_output_tokens, at_most)
