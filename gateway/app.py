@@ -19,7 +19,7 @@ from gateway.exchange import Exchange, Upstream
 from gateway.fleet import ENVIRONMENT, LITELLM, LITELLM_EMBEDDINGS, Reach
 from gateway.inspection import Inspector
 from gateway.intake import invite_body
-from gateway.keyring import KeyRing
+from gateway.keyring import KeyRing, Trust
 from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
 from gateway.middleware.error_envelope import error_envelope
@@ -242,7 +242,9 @@ async def _keyring(configuration: Configuration, books: SqlBooks, clock: Clock) 
         pepper=configured or await books.directory.pepper(),
         master_key=general.master_key.get_secret_value() if general.master_key else None,
         clock=clock,
-        trust_s=configuration.settings.server.key_cache_seconds,
+        trust=Trust(
+            fresh_s=configuration.settings.server.key_cache_seconds, stale_s=general.keys_stale_seconds
+        ),
         admin_teams=general.admin_teams,
     )
 

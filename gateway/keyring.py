@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import get_args
+from math import inf
+from typing import NamedTuple, get_args
 
 from gateway.clock import Clock
 from gateway.credentials import hash_key
-from gateway.errors import Unauthenticated
+from gateway.errors import StoreUnavailable, Unauthenticated
 from gateway.exchange import Principal, Scope
 from gateway.pace import PaceLimit, pace_limits
 from gateway.stores.base import Books, BudgetRow, KeyGrant
@@ -18,6 +20,8 @@ from gateway.stores.base import Books, BudgetRow, KeyGrant
 MAX_SECRET_CHARS = 512
 MAX_CACHED = 20_000
 ADMIN_TEAM = "admin"
+ASK_AGAIN_S = 1.0
+"""How long books that did not answer are left alone, and how long they may take over a known key."""
 ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 _REFUSAL = "incorrect API key provided; send a valid key as `Authorization: Bearer`, `x-api-key` or `api-key`"
 
@@ -43,8 +47,28 @@ ADMIN = Caller(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How long what the books said of a key is believed."""
+
+    fresh_s: float
+    stale_s: float = 0.0
+    """How much longer while the books cannot be read."""
+
+
+class _Known(NamedTuple):
+    """What the books said of a key; both instants are monotonic and none is later than the key's own end."""
+
+    fresh_until_s: float
+    stale_until_s: float
+    caller: Caller | None
+
+
 class KeyRing:
-    """Looks keys up in the books and trusts an answer, good or bad, for a few seconds."""
+    """Looks keys up in the books and trusts an answer, good or bad, for a few seconds.
+
+    While the books cannot be read, a good answer is trusted for longer; a bad one never is.
+    """
 
     def __init__(
         self,
@@ -53,7 +77,7 @@ class KeyRing:
         pepper: bytes,
         master_key: str | None,
         clock: Clock,
-        trust_s: float,
+        trust: Trust,
         admin_teams: Collection[str] = (),
     ) -> None:
         self._admin_teams = frozenset(admin_teams)
@@ -61,9 +85,10 @@ class KeyRing:
         self._pepper = pepper
         self._master = None if master_key is None else hash_key(master_key, pepper)
         self._clock = clock
-        self._trust_s = trust_s
+        self._trust = trust
+        self._away_until_s = -inf
         self._era = 0
-        self._cache: OrderedDict[str, tuple[float, Caller | None]] = OrderedDict()
+        self._cache: OrderedDict[str, _Known] = OrderedDict()
 
     async def caller(self, secret: str | None) -> Caller:
         """Return whom `secret` stands for; raise Unauthenticated, the same for every reason."""
@@ -74,14 +99,11 @@ class KeyRing:
             return ADMIN
         now = self._clock.monotonic()
         known = self._cache.get(digest)
-        if known is None or known[0] <= now:
-            era = self._era
-            known = (now + self._trust_s, await self._look_up(digest))
-            if era == self._era:  # what was read before a change must not be trusted after it
-                self._remember(digest, known)
-        if known[1] is None:
+        if known is None or known.fresh_until_s <= now:
+            known = await self._refreshed(digest, known, now)
+        if known.caller is None:
             raise Unauthenticated(_REFUSAL)
-        return known[1]
+        return known.caller
 
     async def holder(self, key_id: str) -> Caller | None:
         """Return whom a key stands for by its id, read anew; None once it is revoked, blocked or expired."""
@@ -95,15 +117,42 @@ class KeyRing:
         self._era += 1
         self._cache.clear()
 
-    async def _look_up(self, digest: str) -> Caller | None:
-        grant = await self._books.find_grant(digest, int(self._clock.now() * 1000))
-        return None if grant is None else self._caller(grant)
+    async def _refreshed(self, digest: str, known: _Known | None, now_s: float) -> _Known:
+        """Return what the books say now, or while they cannot be read what they said before."""
+        if known is None or known.caller is None or known.stale_until_s <= now_s:
+            return await self._look_up(digest)
+        if now_s < self._away_until_s:
+            return known
+        era = self._era
+        try:
+            async with asyncio.timeout(ASK_AGAIN_S):
+                return await self._look_up(digest)
+        except (StoreUnavailable, TimeoutError):
+            if era != self._era:  # a change was made meanwhile: this key may be what it ended
+                raise StoreUnavailable("the key cannot be checked now, try again in a moment") from None
+            self._away_until_s = self._clock.monotonic() + ASK_AGAIN_S
+            return known
+
+    async def _look_up(self, digest: str) -> _Known:
+        """Return what the books say, and trust it unless something was changed while they were read."""
+        era, read_s, read_ms = self._era, self._clock.monotonic(), int(self._clock.now() * 1000)
+        grant = await self._books.find_grant(digest, read_ms)
+        ends_ms = inf if grant is None or grant.until_ms is None else grant.until_ms
+        left_s, fresh_s = (ends_ms - read_ms) / 1000, self._trust.fresh_s
+        known = _Known(
+            fresh_until_s=read_s + min(fresh_s, left_s),
+            stale_until_s=read_s + min(fresh_s + self._trust.stale_s, left_s),
+            caller=None if grant is None else self._caller(grant),
+        )
+        if era == self._era:
+            self._remember(digest, known)
+        return known
 
     def _caller(self, grant: KeyGrant) -> Caller:
         overall = "admin" in grant.key.scopes and grant.team.name in self._admin_teams
         return _caller(grant, organisation=overall)
 
-    def _remember(self, digest: str, entry: tuple[float, Caller | None]) -> None:
+    def _remember(self, digest: str, entry: _Known) -> None:
         self._cache[digest] = entry
         self._cache.move_to_end(digest)
         while len(self._cache) > MAX_CACHED:

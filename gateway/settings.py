@@ -166,6 +166,13 @@ class GeneralSettings(_Section):
         default=[Decimal("0.8"), Decimal(1)],
         description="Shares of a budget's limit that are logged and counted when spending reaches them.",
     )
+    keys_stale_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="How much longer a key that was good is trusted while the database cannot be read; "
+        "0: not at all. Until then a revocation by another process may go unseen.",
+    )
     key_pepper: SecretStr | None = Field(
         None, description="Secret mixed into key hashes; generated if absent."
     )

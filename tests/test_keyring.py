@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+
+import msgspec
 import pytest
 
 from gateway.clock import FixedClock
 from gateway.credentials import hash_key, mint
-from gateway.errors import Unauthenticated
-from gateway.keyring import ADMIN, MAX_CACHED, KeyRing
+from gateway.errors import StoreUnavailable, Unauthenticated
+from gateway.keyring import ADMIN, MAX_CACHED, KeyRing, Trust
 from gateway.stores.base import KeyGrant, KeyRow, TeamRow
 
 PEPPER, MASTER, GOOD = b"pepper", "sk-gw-master-key", mint()
@@ -21,11 +24,14 @@ class Grants:
     def __init__(self) -> None:
         self.by_hash = {hash_key(GOOD, PEPPER): GRANT}
         self.reads = 0
+        self.away = False
 
     async def find_grant(self, key_hash: str, now_ms: int) -> KeyGrant | None:
         """Return a grant."""
         assert now_ms > 0
         self.reads += 1
+        if self.away:
+            raise StoreUnavailable("away")
         return self.by_hash.get(key_hash)
 
 
@@ -43,8 +49,14 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def ring(grants: Grants, clock: FixedClock) -> KeyRing:
-    """Give a key ring that trusts an answer for five seconds."""
-    return KeyRing(books=grants, pepper=PEPPER, master_key=MASTER, clock=clock, trust_s=5)  # type: ignore[arg-type]
+    """Give a key ring that trusts an answer for five seconds, and for a minute more without the books."""
+    return KeyRing(
+        books=grants,  # type: ignore[arg-type]
+        pepper=PEPPER,
+        master_key=MASTER,
+        clock=clock,
+        trust=Trust(fresh_s=5, stale_s=60),
+    )
 
 
 async def test_known_key(ring: KeyRing) -> None:
@@ -125,3 +137,99 @@ async def test_memory_is_bounded(ring: KeyRing) -> None:
         with pytest.raises(Unauthenticated):
             await ring.caller(f"guess-{n}")
     assert len(ring._cache) == MAX_CACHED
+
+
+async def test_known_key_outlasts_an_outage(ring: KeyRing, grants: Grants, clock: FixedClock) -> None:
+    """Without the books a known key is good for a bounded time, and is read again when they are back."""
+    await ring.caller(GOOD)
+    grants.away = True
+    clock.advance(64.9)
+    await ring.caller(GOOD)
+    clock.advance(0.2)
+    with pytest.raises(StoreUnavailable):
+        await ring.caller(GOOD)
+    grants.away = False
+    assert (await ring.caller(GOOD)).principal.key_id == "k1"
+
+
+async def test_outage_vouches_for_nobody_new(ring: KeyRing, grants: Grants, clock: FixedClock) -> None:
+    """A key that was refused, or never seen, is not let in because the books are away."""
+    await ring.caller(GOOD)
+    grants.by_hash.clear()
+    clock.advance(6)
+    with pytest.raises(Unauthenticated):
+        await ring.caller(GOOD)
+    grants.away = True
+    clock.advance(6)
+    for secret in (GOOD, mint()):
+        with pytest.raises(StoreUnavailable):
+            await ring.caller(secret)
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["before", "while it is looked up"])
+async def test_revoked_here_stays_revoked(
+    ring: KeyRing,
+    grants: Grants,
+    clock: FixedClock,
+    during: bool,  # noqa: FBT001
+) -> None:
+    """What was known before a change in this process does not come back when the books go away."""
+    await ring.caller(GOOD)
+    clock.advance(6)
+
+    async def change_then_fail(key_hash: str, now_ms: int) -> KeyGrant | None:
+        del key_hash, now_ms
+        ring.forget()
+        raise StoreUnavailable("away")
+
+    if during:
+        grants.find_grant = change_then_fail  # type: ignore[method-assign]
+    else:
+        ring.forget()
+        grants.away = True
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await ring.caller(GOOD)
+
+
+async def test_key_ends_on_time(ring: KeyRing, grants: Grants, clock: FixedClock) -> None:
+    """No trust reaches beyond the end of the key itself, or of the former secret it was found by."""
+    until_ms = int(clock.now() * 1000) + 3000
+    grants.by_hash = {hash_key(GOOD, PEPPER): msgspec.structs.replace(GRANT, until_ms=until_ms)}
+    await ring.caller(GOOD)
+    grants.away = True
+    clock.advance(2.9)
+    await ring.caller(GOOD)
+    clock.advance(0.2)
+    with pytest.raises(StoreUnavailable):
+        await ring.caller(GOOD)
+
+
+async def test_books_away_are_left_alone(ring: KeyRing, grants: Grants, clock: FixedClock) -> None:
+    """During an outage the books are asked once a second, not by every request."""
+    await ring.caller(GOOD)
+    grants.away = True
+    clock.advance(6)
+    for _ in range(100):
+        await ring.caller(GOOD)
+    assert grants.reads == 2
+    clock.advance(1.1)
+    await ring.caller(GOOD)
+    assert grants.reads == 3
+
+
+async def test_books_that_hang(ring: KeyRing, grants: Grants, clock: FixedClock) -> None:
+    """Books that neither answer nor fail hold a known key up for a second, once."""
+    await ring.caller(GOOD)
+    clock.advance(6)
+
+    async def hang(key_hash: str, now_ms: int) -> KeyGrant | None:
+        del key_hash, now_ms
+        grants.reads += 1
+        await asyncio.Event().wait()
+        return None
+
+    grants.find_grant = hang  # type: ignore[method-assign]
+    for _ in range(5):
+        await ring.caller(GOOD)
+    assert grants.reads == 2

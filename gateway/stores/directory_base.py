@@ -92,6 +92,8 @@ class KeyGrant(msgspec.Struct, frozen=True, kw_only=True):
     key: KeyRow
     team: TeamRow
     budgets: tuple[BudgetRow, ...] = ()
+    until_ms: int | None = None
+    """When the key, or the former secret it was found by, ceases to be valid; None: never by itself."""
 
 
 class TeamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, or_, select, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Null,
+    RowMapping,
+    Select,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from gateway.exchange import Scope
 from gateway.stores.directory_base import BudgetRow, KeyGrant, KeyRow, Page, TeamRow
@@ -17,6 +28,7 @@ Query = TypeVar("Query", bound=Select[*tuple[object, ...]])
 _KEY_COLUMNS = tuple(keys.c[name] for name in KeyRow.__struct_fields__)
 OWNED_BY_NOBODY = or_(*(budgets.c.scope.like(f"{kind}:%") for kind in ("model", "tag")))
 """Budgets that count what all teams spend on a model or under a tag."""
+_UNTIL = "secret_until_ms"
 _JSON_COLUMNS = ("scopes", "allowed_models", "packs")
 
 
@@ -74,18 +86,24 @@ def read_grant(connection: Connection, key_hash: str, now_ms: int) -> KeyGrant |
         select(keys.c.id).where(keys.c.key_hash == key_hash),
         select(former_secrets.c.key_id).where(former_secrets.c.key_hash == key_hash, still_valid),
     )
-    return _read_grant(connection, keys.c.id.in_(named), now_ms)
+    former = select(former_secrets.c.until_ms).where(former_secrets.c.key_hash == key_hash)
+    return _read_grant(connection, keys.c.id.in_(named), now_ms, former.scalar_subquery())
 
 
 def read_grant_of(connection: Connection, key_id: str, now_ms: int) -> KeyGrant | None:
     """Return the same of a key by its id."""
-    return _read_grant(connection, keys.c.id == key_id, now_ms)
+    return _read_grant(connection, keys.c.id == key_id, now_ms, null())
 
 
-def _read_grant(connection: Connection, is_key: ColumnElement[bool], now_ms: int) -> KeyGrant | None:
+def _read_grant(
+    connection: Connection,
+    is_key: ColumnElement[bool],
+    now_ms: int,
+    secret_until_ms: ColumnElement[int] | Null,
+) -> KeyGrant | None:
     of_any = or_(in_scope("team:" + teams.c.id), in_scope("key:" + keys.c.id), OWNED_BY_NOBODY)
     query = (
-        select(*_KEY_COLUMNS, *teams.c, *budgets.c)
+        select(*_KEY_COLUMNS, *teams.c, *budgets.c, secret_until_ms.label(_UNTIL))
         .join_from(keys, teams)
         .outerjoin(budgets, of_any)
         .where(
@@ -101,4 +119,6 @@ def _read_grant(connection: Connection, is_key: ColumnElement[bool], now_ms: int
     if not rows:
         return None
     limits = tuple(read_budget(row) for row in rows if row[budgets.c.id] is not None)
-    return KeyGrant(key=read_key(rows[0]), team=read_team(rows[0]), budgets=limits)
+    key = read_key(rows[0])
+    ends = [end for end in (key.expires_ms, rows[0][_UNTIL]) if end is not None]
+    return KeyGrant(key=key, team=read_team(rows[0]), budgets=limits, until_ms=min(ends, default=None))

@@ -19,6 +19,9 @@ _LINGER_S = 0.05
 """How long rows may gather before they are written together."""
 _LONGEST_BACK_OFF_S = 2.0
 _SYNC_EVERY_S = 1.0
+_LAST_PASS_S = 10.0
+_SLOW_S = 2.0
+"""A batch that takes longer than this does not count as reaching SQL."""
 _REJECTED = "rejected.log"
 
 _log = structlog.get_logger(__name__)
@@ -35,6 +38,7 @@ class Drain:
         self._at = Position(0, 0)
         self._synced_at = clock.monotonic()
         self._failures = 0
+        self._storing_since: float | None = None
         self._moved = threading.Condition()
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-drain", daemon=True)
@@ -42,8 +46,10 @@ class Drain:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last pass succeeded."""
-        return self._failures == 0 and self._thread.is_alive()
+        """Whether the last pass succeeded, and the one under way is not stuck in the database."""
+        since = self._storing_since
+        stuck = since is not None and self._clock.monotonic() - since > _SLOW_S
+        return self._failures == 0 and not stuck and self._thread.is_alive()
 
     @property
     def clean(self) -> bool:
@@ -63,11 +69,11 @@ class Drain:
             return self._moved.wait_for(lambda: self._at >= position, timeout_s)
 
     def stop(self) -> None:
-        """Drain once more and end the thread."""
+        """Drain once more and end the thread; what a stuck database does not take stays in the journal."""
         self._stop.set()
         self._hurry.set()
         self._wake.set()
-        self._thread.join()
+        self._thread.join(_LAST_PASS_S)
 
     def _run(self) -> None:
         last = False
@@ -103,7 +109,11 @@ class Drain:
         if batch is None:
             self._advance(stop)
             return False
-        _store(self._database, self._inserts, self._claim, batch)
+        self._storing_since = self._clock.monotonic()
+        try:
+            _store(self._database, self._inserts, self._claim, batch)
+        finally:
+            self._storing_since = None
         _follow(self._openings, batch.rows)
         self._succeed()  # before whoever waits for these rows looks
         self._advance(batch.end)

@@ -17,6 +17,7 @@ from gateway.stores.rollups_sql import seal_next
 _EVERY_S = 5.0
 _SETTLED_S = 300.0
 """How long after its end an hour is summed up: most of its requests have ended by then."""
+_LAST_STEP_S = 10.0
 _PAUSE_S = 0.02
 """Between two steps, so that whoever inserts is never kept waiting for long."""
 
@@ -41,9 +42,9 @@ class Upkeep:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the step it is at."""
+        """End the thread after the step it is at, unless that is stuck in the database."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_LAST_STEP_S)
 
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_S):

@@ -176,6 +176,9 @@ async def test_rotation_with_overlap(books: SqlBooks, clock: FixedClock) -> None
     assert (rotated.last4, rotated.version) == (new[-4:], 2)
     clock.advance(59.999)
     assert await valid(books, clock, old, new) == [True, True]
+    now_ms = int(clock.now() * 1000)
+    grants = [await books.find_grant(hash_key(secret, PEPPER), now_ms) for secret in (old, new)]
+    assert [grant and grant.until_ms for grant in grants] == [now_ms + 1, None]
     clock.advance(0.001)
     assert await valid(books, clock, old, new) == [False, True]
 
