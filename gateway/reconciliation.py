@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.invoices import Invoice, model_key
 from gateway.stores.base import BookedLine, Books
@@ -141,7 +141,7 @@ def _added(one: BookedLine, other: BookedLine) -> BookedLine:
         for name in BookedLine.__struct_fields__
         if isinstance(getattr(one, name), int)
     }
-    return msgspec.structs.replace(one, **counts)
+    return replace(one, **counts)
 
 
 def _vendors(invoice: Invoice, ours: Mapping[tuple[date, str], BookedLine]) -> set[str]:

@@ -15,7 +15,7 @@ from gateway.telemetry import Telemetry
 from gateway.wire import build_codecs
 
 ERRORS: dict[str, Exception] = {
-    "budget": BudgetExceeded("no money", param="x"),
+    "budget": BudgetExceeded("no money"),
     "rate": UpstreamRateLimited("busy", retry_after_s=1.2),
     "payload": web.RequestPayloadError(),
     "teapot": web.HTTPUnsupportedMediaType(),

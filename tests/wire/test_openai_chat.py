@@ -185,5 +185,5 @@ def test_error_event_ends_stream() -> None:
 
 def test_limit_code() -> None:
     """Clients key on the rate limit's type and code."""
-    error = json.loads(CODEC.error_body(RateLimited("slow down"), "r"))["error"]
+    error = json.loads(CODEC.error_body(RateLimited("slow down", retry_after_s=1), "r"))["error"]
     assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")

