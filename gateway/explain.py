@@ -12,6 +12,7 @@ from policies.verdicts import Decision
 _BECAUSE = {
     "floor": "because a critical trigger fired",
     "economy": "because the expected gain is worth the price",
+    "cache": "because moving is not worth the prompt cache it would lose",
     "pin": "because the model was asked for by name",
     "route_wish": "because the caller asked for this tier",
     "sticky": "because the conversation was escalated a moment ago",
@@ -52,8 +53,17 @@ def explain(
             f"{a.tier} {a.deployment}: "
             + ("unpriced" if a.expected_nano is None else f"about ${usd(a.expected_nano):.6f}")
             for a in decision.alternatives
-        ],
+        ]
+        + _switch_line(decision),
     )
+
+
+def _switch_line(decision: Decision) -> list[str]:
+    switch = decision.switch
+    if switch is None:
+        return []
+    price = f"about ${usd(switch.extra_nano):.6f} for {switch.lost_tokens} cached tokens"
+    return [f"a switch loses {price}; with that counted the threshold is {switch.bar:.3f}"]
 
 
 def _finding_line(decision: Decision, index: int) -> str:

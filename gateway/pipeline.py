@@ -325,8 +325,15 @@ class Pipeline:
         for attempt in account.attempts:
             if attempt.delivered:  # how a stream ended is known here and nowhere before
                 self._parts.health.note(delivered_outcome(attempt), self._parts.clock.monotonic())
+                self._note_cache(account.exchange, attempt)
         seconds = self._parts.clock.monotonic() - account.exchange.started_monotonic_s
         self._parts.telemetry.served(account, receipt, status=status, seconds=seconds)
+
+    def _note_cache(self, exchange: Exchange, served: AttemptRow) -> None:
+        """Remember what the vendor holds of the conversation; a side call's prompt is another one."""
+        if exchange.decision.ground != "housekeeping" and exchange.features.dialect != "embeddings":
+            team_id, session = exchange.principal.team_id, exchange.features.session
+            self._parts.sessions.note_cache(team_id, session, served, exchange.decision.tier)
 
 
 def _budget_views(caller: Caller, facts: Features, state: StateStore, now: float) -> tuple[BudgetView, ...]:

@@ -78,6 +78,8 @@ class Rehearsal:
         policy = self._policy_of(record.team, record.snapshot.rights.packs)
         place = (record.team, record.features.session or "")
         known = self._sessions.pop(place, record.snapshot.session)
+        if known is not None and record.snapshot.session is not None:
+            known = replace(known, caches=record.snapshot.session.caches)  # what vendors held is a fact
         target = policy.economy.target_share
         snapshot = record.snapshot
         if record.decision.policy_revision != policy.revision:

@@ -176,7 +176,7 @@ def _denial(obstacles: Sequence[Denial]) -> Denial:
 
 
 def _worst_case(features: Features, deployment: Deployment, price: Price) -> int:
-    output = _output_tokens(features, deployment.card.max_output_tokens)
+    output = output_tokens(features, deployment.card.max_output_tokens)
     return worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
 
 
@@ -192,7 +192,7 @@ def shortened(
     return replace(candidate, worst_case_nano=amount)
 
 
-def _output_tokens(features: Features, at_most: int) -> int:
+def output_tokens(features: Features, at_most: int) -> int:
     """Return the tokens of all answers together, each cut at `at_most` and at the client's own limit."""
     limit = at_most if features.max_output_tokens is None else min(features.max_output_tokens, at_most)
     return max(0, limit) * max(1, features.choices)
@@ -201,7 +201,7 @@ def _output_tokens(features: Features, at_most: int) -> int:
 def _alternatives(features: Features, policy: Policy, day: date) -> Iterable[Alternative]:
     usage = Usage(
         input_tokens=features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1],
-        output_tokens=_output_tokens(features, policy.economy.expected_output_tokens),
+        output_tokens=output_tokens(features, policy.economy.expected_output_tokens),
     )
     for tier in ("base", "premium"):
         for deployment_id in policy.fleet.tiers[tier]:

@@ -12,11 +12,13 @@ from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
 from policies.origin import NOWHERE
 from policies.policy import Economy, Fleet, Policy, Trigger
+from policies.switching import with_switch
 from policies.verdicts import Decision, Denial, Finding, Ground, Signal
 
 _CLAUSE_CHARS = 120
 _SETTING: Mapping[Ground, str] = {
     "economy": "economy.threshold",
+    "cache": "economy.threshold",
     "sticky": "sticky_turns",
     "housekeeping": "housekeeping_tier",
     "default": "default_tier",
@@ -107,6 +109,7 @@ def judge(
     else:
         tier, ground, reason = _choose_tier(features, snapshot, policy, draft)
         draft = replace(draft, tier=tier, ground=ground, reason=reason)
+        draft = with_switch(draft, features, snapshot, policy)
     draft = replace(draft, decided_by=_last_word(draft, policy))
     return with_approval(with_candidates(draft, pinned, features, snapshot, policy), features, policy)
 

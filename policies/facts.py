@@ -145,13 +145,23 @@ class BudgetView(msgspec.Struct, frozen=True, kw_only=True):
         return self.limit_nano - self.spent_nano - self.reserved_nano
 
 
+class PromptCache(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment is thought to hold of a conversation's prompt."""
+
+    deployment: str
+    tokens: int
+    until: float
+    """Unix time in seconds after which the vendor may have dropped it."""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of a conversation across requests."""
 
     tier: Tier
     turns_since_escalation: int
-    cached_tokens: int = 0
-    """Prompt tokens the last answering vendor is thought to hold in its cache."""
+    """A large number for one that never was."""
+    caches: tuple[PromptCache, ...] = ()
+    """At most one per deployment."""
 
 
 class Rights(msgspec.Struct, frozen=True, kw_only=True):

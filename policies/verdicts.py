@@ -11,7 +11,7 @@ from policies.facts import Tier
 from policies.origin import Level
 
 Ground = Literal[
-    "floor", "economy", "pin", "route_wish", "sticky", "housekeeping", "guard", "approval", "default"
+    "floor", "economy", "cache", "pin", "route_wish", "sticky", "housekeeping", "guard", "approval", "default"
 ]
 Meanwhile = Literal["base", "deny"]
 DenialCode = Literal[
@@ -125,6 +125,17 @@ class ApprovalNeed(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told."""
 
 
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """What moving a conversation to the other tier costs in prompt cache, and the gain that decides on it."""
+
+    lost_tokens: int
+    """Prompt tokens the deployment left holds in its cache, and the next one does not."""
+    extra_nano: int
+    """What they cost more there as plain input than read from a cache."""
+    bar: float
+    """The threshold with that counted: from it on premium is worth moving to, or staying at."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict, with everything needed to explain it."""
 
@@ -135,6 +146,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     score: float = 0.0
     threshold: float | None = None
+    switch: Switch | None = None
+    """Set where gain alone would move a conversation away from a cache."""
     floor: Tier | None = None
     below_floor: bool = False
     """A pin or an obstacle sent the request below the floor a trigger demanded; flagged, not changed."""

@@ -15,7 +15,7 @@ REPEATED_ERRORS = 3
 BROKEN_CALLS = 2
 MOST_REGENERATIONS = 2
 """An ask that comes more often than this is a machine's, not someone's who is not content."""
-CHOSEN: frozenset[Ground] = frozenset({"economy", "default", "floor", "sticky"})
+CHOSEN: frozenset[Ground] = frozenset({"economy", "default", "floor", "sticky", "cache"})
 """Grounds on which policy, and not the caller, chose the tier."""
 
 

@@ -252,6 +252,15 @@ def test_locked(later: str) -> None:
     assert (error.path, error.line) == ("pack2.yaml", 3)
 
 
+@pytest.mark.parametrize("bomb", [r"/(a)\1/", "/(?=a)b/", "/a(?!b)/", "/(?<=a)b/", "/(?>a+)b/"])
+def test_patterns_that_backtrack(bomb: str) -> None:
+    """A pack whose patterns need a backtracking engine is refused where they stand."""
+    error = refused(SMALL_PACK, f"pack: p\nlexicons:\n  mine:\n    - fine\n    - '{bomb}'\n")
+
+    assert "is not a linear-time pattern" in error.message
+    assert (error.path, error.line) == ("pack2.yaml", 5)
+
+
 def test_lock_lasts() -> None:
     """A pack that repeats a locked trigger without the lock does not open it for the next one."""
     repeat = f"pack: two\ntriggers: [{{id: critical_security, floor: premium, priority: 5, {SAME}}}]"

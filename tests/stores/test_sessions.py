@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.stores.sessions import SessionMemory
+from gateway.stores.base import AttemptRow
+from gateway.stores.sessions import NEVER_RAISED, SessionMemory
 from policies.facts import Session, Tier
 from policies.verdicts import Decision, Ground
 
@@ -53,3 +54,51 @@ def test_memory_is_bounded() -> None:
     for session in ("a", "b", "a", "c"):
         memory.remember("red", session, decision())
     assert [memory.recall("red", s) is not None for s in "abc"] == [True, False, True]
+
+
+def served(deployment: str = "opus", *, at_ms: int = 0, **tokens: int) -> AttemptRow:
+    """Return a delivered attempt."""
+    return AttemptRow(
+        id="r.0",
+        request_id="r",
+        at_ms=at_ms,
+        deployment=deployment,
+        provider="p",
+        model="m",
+        tier="premium",
+        outcome="ok",
+        delivered=True,
+        **tokens,
+    )
+
+
+def caches(memory: SessionMemory) -> dict[str, tuple[int, float]]:
+    """Return what is remembered of a session's caches: tokens and until when."""
+    session = memory.recall("red", "s")
+    return {} if session is None else {c.deployment: (c.tokens, c.until) for c in session.caches}
+
+
+def test_cached_prompts_are_remembered() -> None:
+    """Each deployment's newest count stands, reads and writes together, across further turns and raises."""
+    memory = SessionMemory()
+    memory.note_cache("red", "s", served("glm", cache_read_tokens=7), "base")
+    memory.remember("red", "s", decision())
+    memory.note_cache("red", "s", served(cache_read_tokens=5, cache_write_5m_tokens=3), "premium")
+    memory.note_cache("red", "s", served(at_ms=9000, cache_write_1h_tokens=4), "premium")
+    memory.remember("red", "s", decision("base", "default"))
+    assert caches(memory) == {"glm": (7, 300.0), "opus": (4, 3609.0)}
+
+    memory.note_cache("red", "s", served(), "premium")
+    assert caches(memory) == {"glm": (7, 300.0)}
+
+
+def test_cache_alone_raises_nobody() -> None:
+    """A session known for its cache only does not stick; without cache or name it takes no room."""
+    memory = SessionMemory()
+    memory.note_cache("red", "s", served(input_tokens=5), "premium")
+    memory.note_cache("red", None, served(cache_read_tokens=5), "premium")
+    assert memory.recall("red", "s") is None
+    memory.note_cache("red", "s", served(cache_read_tokens=5), "premium")
+    session = memory.recall("red", "s")
+    assert session is not None
+    assert session.turns_since_escalation >= NEVER_RAISED

@@ -228,6 +228,16 @@ def test_bounded_work(text: str) -> None:
     assert time.process_time() - began < 0.25
 
 
+@pytest.mark.parametrize("bomb", ["/(a+)+$/", "/(a|aa)+$/", "/(a*)*b$/", "/(.*a){12}$/"])
+def test_regex_bombs_are_linear(bomb: str) -> None:
+    """What keeps a backtracking engine busy for ever ends at once on 100 KB: the automaton reads it once."""
+    pattern = compile_term(Term(bomb))
+    began = time.process_time()
+    pattern.search("a" * 100_000 + "!")
+
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize(
     ("term", "problem"),
     [
