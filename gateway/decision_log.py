@@ -42,6 +42,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Premium failed and the pack lets a floor fall: base served what a trigger held at premium."""
     output_limit: int | None = None
     """Tokens the answer could have at most, where a hard budget had no room for the model's longest one."""
+    failed_check: str = ""
+    """The answer check that a base answer failed, for which premium was to redo it."""
 
 
 def record(
@@ -50,6 +52,7 @@ def record(
     store_prompts: bool,
     fell_below_floor: bool = False,
     output_limit: int | None = None,
+    failed_check: str = "",
 ) -> DecisionRow:
     """Return the row to append for this exchange's decision."""
     ask = exchange.features.ask
@@ -67,6 +70,7 @@ def record(
         decision=exchange.decision,
         fell_below_floor=fell_below_floor,
         output_limit=output_limit,
+        failed_check=failed_check,
     )
     return DecisionRow(
         id=exchange.decision_id,

@@ -16,21 +16,19 @@ from gateway.failures import explained_budget, give_up_error
 from gateway.fleet import Endpoint
 from gateway.ledger import Account, Attempted
 from gateway.wire import Bridges
-from gateway.wire.answer_views import view_answer
+from gateway.wire.answer_events import replay
 from gateway.wire.base import Answer, Bridge, Relay
 from gateway.wire.output_limit import with_output_limit
 from gateway.wire.vendor_errors import read_fault
-from policies.answer_checks import check_answer
+from gateway.withholding import MAX_WITHHELD_BYTES, find_fault, find_stream_fault, holds_back, is_checked
 from policies.facts import Dialect
-from policies.plan import advance, may_redo
+from policies.plan import advance
 from policies.policy import Deployment
-from policies.verdicts import Candidate, Deliver, GiveUp, Ground, Outcome, OutcomeKind, Plan, Start
+from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start
 
 MAX_ERROR_BYTES = 256 * 1024
 """How much of a vendor's error body is read."""
 _OK = 200
-_UNCHECKED: frozenset[Ground] = frozenset({"pin", "housekeeping"})
-"""Grounds on which an answer stands as it is: that model was asked for, or the call is worth no second."""
 _KEY_HEADERS = ("authorization", "x-api-key")
 
 
@@ -46,8 +44,11 @@ class Delivery(msgspec.Struct, kw_only=True):
     """A complete answer, when not streaming."""
     relay: Relay | None = None
     stream: AsyncIterator[bytes] | None = None
+    """What is still to come of a stream; None once all of it is in `head`."""
     head: bytes = b""
-    """What the relay returned while peeking."""
+    """What the relay returned while peeking, or holding the stream back."""
+    received: list[bytes] = msgspec.field(default_factory=list)
+    """What the vendor had sent for `head`."""
     output_limit: int | None = None
     """Tokens an answer could have at most because the budget had no room for more."""
     outcomes: tuple[Outcome, ...] = ()
@@ -162,8 +163,8 @@ class Dispatcher:
                 started_s=started_s,
                 output_limit=limit,
             )
-            fault = await self._receive(run.exchange, delivery, sendable)
-            fault = fault or _check(run, delivery, sendable.request)
+            fault = await self._receive(run, delivery, sendable)
+            fault = _check(run, delivery, sendable) if fault is None else _cross(run, candidate, fault)
         except TransportFailure as failure:
             fault = Fault(kind=failure.kind, message=str(failure))
         except BaseException as error:
@@ -214,9 +215,9 @@ class Dispatcher:
             call=call,
         )
 
-    async def _receive(self, exchange: Exchange, delivery: Delivery, sendable: _Sendable) -> Fault | None:
+    async def _receive(self, run: _Run, delivery: Delivery, sendable: _Sendable) -> Fault | None:
         """Read as much as tells a good answer from a bad one; the reply stays open only for a good stream."""
-        reply, bridge = delivery.reply, sendable.bridge
+        exchange, reply, bridge = run.exchange, delivery.reply, sendable.bridge
         is_streaming = False
         try:
             if reply.status != _OK:
@@ -233,11 +234,32 @@ class Dispatcher:
             except TimeoutError:
                 message = f"first token time-out: no content within {allowed_s:g} s"
                 raise TransportFailure("timeout", message) from None
-            is_streaming = fault is None
+            if fault is None and delivery.stream is not None and _holds_back(run, delivery):
+                fault = await self._hold_back(delivery)
+            is_streaming = fault is None and delivery.stream is not None
             return fault
         finally:
             if not is_streaming:
                 await reply.close()
+
+    async def _hold_back(self, delivery: Delivery) -> Fault | None:
+        """Read on to the stream's end, or to where holding more of it would cost too much memory."""
+        relay, stream = delivery.relay, delivery.stream
+        if relay is None or stream is None:
+            return None
+        sent, size = [delivery.head], 0
+        limit = min(MAX_WITHHELD_BYTES, self._max_answer_bytes)
+        async for chunk in stream:
+            delivery.received.append(chunk)
+            sent.append(relay.feed(chunk))
+            size += len(chunk)
+            if relay.fault is not None or size > limit:
+                break
+        else:
+            relay.close()
+            delivery.stream = None
+        delivery.head = b"".join(sent)
+        return relay.fault
 
     async def _read_fault(self, delivery: Delivery, dialect: Dialect) -> Fault:
         reply = delivery.reply
@@ -264,7 +286,7 @@ class Dispatcher:
             status=fault.status,
             retry_after_s=fault.retry_after_s,
             message=fault.message,
-            check=run.withheld.failed_check if run.withheld and fault.kind == "check_failed" else "",
+            check=fault.check,
             elapsed_s=self._elapsed(run.exchange),
         )
         run.outcomes.append(outcome)
@@ -281,26 +303,47 @@ def _refusal(error: BudgetExceeded | DeploymentLimited | Unsupported) -> Fault:
     return Fault(kind="budget" if isinstance(error, BudgetExceeded) else "unsupported", message=error.message)
 
 
-def _check(run: _Run, delivery: Delivery, request: ChatRequest) -> Fault | None:
-    """Withhold a base answer that fails the policy's checks while premium can redo it.
+def _holds_back(run: _Run, delivery: Delivery) -> bool:
+    exchange = run.exchange
+    if exchange.policy.checked_streams == "relay":
+        return False
+    return is_checked(exchange, run.plan, run.outcomes, delivery.candidate) and holds_back(exchange)
 
-    Only complete answers are checked: a stream is relayed as it comes, since holding it back would cost every
-    good answer its first byte. What was asked of a model by name is that model's answer, good or bad.
+
+def _check(run: _Run, delivery: Delivery, sendable: _Sendable) -> Fault | None:
+    """Withhold a complete base answer that fails the policy's checks while premium can redo it.
+
+    A stream of which there is more to come is relayed as it comes; one that ended before it said anything,
+    or was held back to its end, is an answer like any other.
     """
-    exchange, answer = run.exchange, delivery.answer
-    enabled = exchange.policy.answer_checks
-    if answer is None or not enabled or exchange.decision.ground in _UNCHECKED:
+    exchange, answer, received = run.exchange, delivery.answer, delivery.received
+    if answer is None and delivery.stream is not None:
+        received.clear()
         return None
-    if not may_redo(run.plan, run.outcomes, delivery.candidate):
+    if not is_checked(exchange, run.plan, run.outcomes, delivery.candidate):
         return None
-    views = view_answer(request, answer.body)
-    results = (result for view in views for result in check_answer(view, enabled))
-    failed = next((result for result in results if result.passed is False), None)
+    if answer is not None:
+        failed = find_fault(exchange, sendable.request, answer.body)
+    else:
+        seen = replay(sendable.bridge.relay(sendable.request), received)
+        failed = find_stream_fault(exchange, sendable.request, seen)
+    received.clear()
     if failed is None:
         return None
     delivery.failed_check = failed.check
     run.withheld = delivery
-    return Fault(kind="check_failed", message=f"{failed.check}: {failed.reason}", status=_OK)
+    return Fault(
+        kind="check_failed", message=f"{failed.check}: {failed.reason}", status=_OK, check=failed.check
+    )
+
+
+def _cross(run: _Run, candidate: Candidate, fault: Fault) -> Fault:
+    """Let premium answer what a base vendor's filter refused, where the policy checks for refusals."""
+    if fault.kind != "refused" or "refusal" not in run.exchange.policy.answer_checks:
+        return fault
+    if not is_checked(run.exchange, run.plan, run.outcomes, candidate):
+        return fault
+    return replace(fault, kind="check_failed", check="refusal")
 
 
 async def _peek(delivery: Delivery, relay: Relay) -> Fault | None:
@@ -309,11 +352,13 @@ async def _peek(delivery: Delivery, relay: Relay) -> Fault | None:
     delivery.stream = stream = aiter(delivery.reply)
     head: list[bytes] = []
     async for chunk in stream:
+        delivery.received.append(chunk)
         head.append(relay.feed(chunk))
         if relay.fault is not None or relay.has_output:
             break
     else:
         relay.close()
+        delivery.stream = None
     delivery.head = b"".join(head)
     return relay.fault
 
@@ -328,7 +373,7 @@ def _attempted(
     """Return what is known of an attempt that shall not be shown to the client."""
     relay = delivery.relay if delivery else None
     answer = delivery.answer if delivery else None
-    if relay is not None:
+    if relay is not None and delivery is not None and delivery.stream is not None:
         relay.close()  # lets it estimate from what the vendor had counted so far
     return Attempted(
         candidate=candidate,

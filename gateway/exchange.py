@@ -86,6 +86,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """The vendor's words, cut to 500 characters; shown to the caller only for its own 4xx."""
     status: int | None = None
     retry_after_s: float | None = None
+    check: str = ""
+    """The answer check that failed, where one did."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

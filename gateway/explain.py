@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from policies.near_misses import near_misses
@@ -37,7 +39,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(
-    decision: Decision, *, fell_below_floor: bool = False, policy: Policy | None = None
+    decision: Decision,
+    *,
+    fell_below_floor: bool = False,
+    failed_check: str = "",
+    policy: Policy | None = None,
 ) -> Explanation:
     """Return the decision in words; with the policy that made it, also what came close to firing."""
     if decision.denial is not None:
@@ -48,7 +54,9 @@ def explain(
     return Explanation(
         sentence=sentence,
         why=[_finding_line(decision, index) for index in range(len(decision.findings))],
-        why_not=_against(decision) + ([_FELL] if fell_below_floor else []) + _near(decision, policy),
+        why_not=_against(decision)
+        + list(_afterwards(fell_below_floor=fell_below_floor, failed_check=failed_check))
+        + _near(decision, policy),
         prices=[
             f"{a.tier} {a.deployment}: "
             + ("unpriced" if a.expected_nano is None else f"about ${usd(a.expected_nano):.6f}")
@@ -64,6 +72,14 @@ def _switch_line(decision: Decision) -> list[str]:
         return []
     price = f"about ${usd(switch.extra_nano):.6f} for {switch.lost_tokens} cached tokens"
     return [f"a switch loses {price}; with that counted the threshold is {switch.bar:.3f}"]
+
+
+def _afterwards(*, fell_below_floor: bool, failed_check: str) -> Iterator[str]:
+    """Yield what happened to the decision when it was carried out."""
+    if fell_below_floor:
+        yield _FELL
+    if failed_check:
+        yield f"the base answer failed the check {failed_check}, so premium was asked to redo it"
 
 
 def _finding_line(decision: Decision, index: int) -> str:

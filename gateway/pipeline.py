@@ -294,15 +294,17 @@ class Pipeline:
         )
 
     def _note_constraints(self, account: Account, delivery: Delivery) -> None:
-        """Write into the decision's record what the answer's way did to it: its floor, its length."""
+        """Write into the decision's record what the answer's way did to it: floor, length, failed check."""
         decision, limit = account.exchange.decision, delivery.output_limit
         fell = not decision.below_floor and decision.is_above(delivery.candidate.tier)
-        if fell or limit is not None:
+        failed_check = next((outcome.check for outcome in delivery.outcomes if outcome.check), "")
+        if fell or failed_check or limit is not None:
             account.decision = decision_log.record(
                 account.exchange,
                 store_prompts=self._parts.store_prompts,
                 fell_below_floor=fell,
                 output_limit=limit,
+                failed_check=failed_check,
             )
 
     def _told(self, account: Account, error: GatewayError) -> dict[str, str]:

@@ -75,7 +75,7 @@ def _settings(before: Policy, after: Policy) -> Iterator[str]:
         for name in was.__struct_fields__:
             if getattr(was, name) != getattr(now, name):
                 yield f"{section}.{name} {_shown(getattr(was, name))} -> {_shown(getattr(now, name))}"
-    for name in ("answer_checks", "sticky_turns", "housekeeping_tier", "default_tier"):
+    for name in ("answer_checks", "checked_streams", "sticky_turns", "housekeeping_tier", "default_tier"):
         if getattr(before, name) != getattr(after, name):
             yield f"{name} {_shown(getattr(before, name))} -> {_shown(getattr(after, name))}"
     for name in ("validation", "approval"):

@@ -97,6 +97,7 @@ def load_pack(packs: Sequence[PackText], *, library: Library, fleet: Fleet) -> P
         fallback=settings.section("fallback", Fallback),
         fleet=fleet,
         answer_checks=tuple(settings.value("answer_checks.enabled", ())),
+        checked_streams=settings.value("answer_checks.streams", "demanded"),
         validation=validation,
         approval=approval,
         data_classes=classes,

@@ -10,6 +10,7 @@ from policies.answer_checks import CHECK_NAMES
 from policies.approval_document import ApprovalDoc
 from policies.condition import ConditionDoc
 from policies.facts import Tier
+from policies.policy import CheckedStreams
 from policies.sensitive_data import GROUPS, KINDS
 from policies.validation_document import ValidationDoc
 
@@ -62,6 +63,8 @@ class AnswerChecksDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The answer checks section; a list given replaces what an earlier pack enabled."""
 
     enabled: list[_CheckName] | None = None
+    streams: CheckedStreams | None = None
+    """Which base streams are held back to be checked; `demanded`: JSON by a schema, and forced tool calls."""
 
 
 class DataClassDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

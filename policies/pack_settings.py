@@ -20,6 +20,7 @@ _BARE = ("sticky_turns", "housekeeping_tier", "default_tier")
 SETTINGS = (
     *(f"{name}.{part}" for name, section in _SECTIONS.items() for part in section.__struct_fields__),
     "answer_checks.enabled",
+    "answer_checks.streams",
     *_BARE,
 )
 """Every setting by its path in a pack."""

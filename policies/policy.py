@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -15,6 +16,9 @@ from policies.origin import Level, Origin
 from policies.pricing import ModelCard, PriceTable
 from policies.validation_rules import ValidationRules
 from policies.verdicts import Meanwhile, Retry
+
+CheckedStreams = Literal["withhold", "demanded", "relay"]
+"""All, those whose form the client demands, or none but the ones that end without a word."""
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     approval: ApprovalRules = ApprovalRules()
     answer_checks: tuple[str, ...] = ()
     """The checks a base answer has to pass where premium can redo it."""
+    checked_streams: CheckedStreams = "demanded"
+    """Which base streams are held back to their end, to be checked before the client sees them."""
     data_classes: tuple[DataClass, ...] = ()
     reads: frozenset[str] = frozenset()
     """Prefixes of the signals that some trigger or the economy reads, `data` also for classes to be found."""

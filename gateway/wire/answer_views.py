@@ -1,6 +1,6 @@
 """A complete answer in the client's dialect as the answer checks see it; what cannot be read is not checked.
 
-A further dialect takes a function here, and its line in VIEWS.
+A further dialect takes a function here, and its line in VIEWS and STREAM_VIEWS.
 """
 
 from __future__ import annotations
@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from gateway.exchange import ChatRequest
-from gateway.wire.anthropic_types import ABSENT, UNREADABLE, present
+from gateway.wire.answer_events import gather_chat, gather_message, gather_response
+from gateway.wire.answer_shapes import (
+    Block,
+    ChatAnswer,
+    ChatAsked,
+    Choice,
+    Format,
+    Message,
+    MessagesAsked,
+    Response,
+    ResponsesAsked,
+)
+from gateway.wire.anthropic_types import UNREADABLE, present
 from gateway.wire.responses_to_chat.tools import LEFT_OUT
 from policies.answer_checks import AnswerView, Tool, ToolCall
 from policies.facts import Dialect
@@ -20,111 +32,9 @@ _ANY_OBJECT = b'{"type":"object"}'
 """The schema of JSON mode."""
 
 
-class _Function(Struct):
-    name: str = ""
-    arguments: str = ""
-    parameters: Raw = ABSENT
-
-
-class _Format(Struct):
-    type: str = ""
-    schema: Raw = ABSENT
-    json_schema: _Format | None = None
-
-
-class _Holder(Struct):
-    """A call or a declared tool; Chat keeps its parts in `function`."""
-
-    name: str = ""
-    function: _Function | None = None
-    input_schema: Raw = ABSENT
-
-
-class _ChatMessage(Struct):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Holder] | None = None
-    function_call: _Function | None = None
-    audio: Raw = ABSENT
-
-
-class _Choice(Struct):
-    message: _ChatMessage
-    finish_reason: str | None = None
-
-
-class _ChatAnswer(Struct):
-    choices: list[_Choice]
-
-
-class _ChatAsked(Struct):
-    tools: list[_Holder] | None = None
-    functions: list[_Function] | None = None
-    response_format: _Format | None = None
-
-
-class _Block(Struct):
-    type: str
-    text: str = ""
-    name: str = ""
-    input: Raw = ABSENT
-
-
-class _Message(Struct):
-    content: list[_Block]
-    stop_reason: str | None = None
-
-
-class _OutputConfig(Struct):
-    format: _Format | None = None
-
-
-class _MessagesAsked(Struct):
-    tools: list[_Holder] | None = None
-    output_format: _Format | None = None
-    output_config: _OutputConfig | None = None
-
-
-class _Part(Struct):
-    type: str
-    text: str = ""
-    refusal: str = ""
-
-
-class _Item(Struct):
-    type: str
-    content: list[_Part] | None = None
-    name: str = ""
-    arguments: str = ""
-
-
-class _Incomplete(Struct):
-    reason: str = ""
-
-
-class _Response(Struct):
-    output: list[_Item]
-    incomplete_details: _Incomplete | None = None
-
-
-class _TextOptions(Struct):
-    format: _Format | None = None
-
-
-class _ResponsesTool(Struct):
-    type: str = ""
-    name: str = ""
-    parameters: Raw = ABSENT
-
-
-class _ResponsesAsked(Struct):
-    tools: list[_ResponsesTool] | None = None
-    text: _TextOptions | None = None
-
-
-_CHAT_ANSWER, _CHAT_ASKED = msgspec.json.Decoder(_ChatAnswer), msgspec.json.Decoder(_ChatAsked)
-_MESSAGE, _MESSAGES_ASKED = msgspec.json.Decoder(_Message), msgspec.json.Decoder(_MessagesAsked)
-_RESPONSE, _RESPONSES_ASKED = msgspec.json.Decoder(_Response), msgspec.json.Decoder(_ResponsesAsked)
+_CHAT_ANSWER, _CHAT_ASKED = msgspec.json.Decoder(ChatAnswer), msgspec.json.Decoder(ChatAsked)
+_MESSAGE, _MESSAGES_ASKED = msgspec.json.Decoder(Message), msgspec.json.Decoder(MessagesAsked)
+_RESPONSE, _RESPONSES_ASKED = msgspec.json.Decoder(Response), msgspec.json.Decoder(ResponsesAsked)
 _READ_ITEMS = frozenset(("message", "function_call", "reasoning"))
 _READ_BLOCKS = frozenset(("text", "tool_use", "thinking", "redacted_thinking"))
 _FINISHES = {
@@ -148,23 +58,36 @@ def view_answer(request: ChatRequest, body: bytes) -> tuple[AnswerView, ...]:
         views = VIEWS[request.dialect](request.raw, body)
     except UNREADABLE:
         return ()
+    return _within_limit(request, views)
+
+
+def view_events(request: ChatRequest, stream: bytes) -> tuple[AnswerView, ...]:
+    """Return the same of an answer that came as events, all of them in the client's dialect."""
+    try:
+        views = STREAM_VIEWS[request.dialect](request.raw, stream)
+    except UNREADABLE:
+        return ()
+    return _within_limit(request, views)
+
+
+def _within_limit(request: ChatRequest, views: Iterable[AnswerView]) -> tuple[AnswerView, ...]:
     is_limited = request.max_output_tokens is not None
     return tuple(v for v in views if not (is_limited and v.finish_reason == "length"))
 
 
-def _view_chat(raw: bytes, body: bytes) -> tuple[AnswerView, ...]:
-    choices = _CHAT_ANSWER.decode(body).choices
+def _view_chat(raw: bytes, answer: ChatAnswer) -> tuple[AnswerView, ...]:
     asked = _CHAT_ASKED.decode(raw)
     declared = [holder.function for holder in asked.tools or () if holder.function] + (asked.functions or [])
     tools = tuple(_tool(function.name, function.parameters) for function in declared)
     has_other_tools = any(holder.function is None for holder in asked.tools or ())
     views = (
-        _view_choice(c, _schema(asked.response_format), () if has_other_tools else tools) for c in choices
+        _view_choice(c, _schema(asked.response_format), () if has_other_tools else tools)
+        for c in answer.choices
     )
     return tuple(filter(None, views))
 
 
-def _view_choice(choice: _Choice, schema: bytes | None, tools: tuple[Tool, ...]) -> AnswerView | None:
+def _view_choice(choice: Choice, schema: bytes | None, tools: tuple[Tool, ...]) -> AnswerView | None:
     """Return a choice; None for one that speaks, or calls what takes no JSON."""
     message = choice.message
     called = [holder.function for holder in message.tool_calls or ()]
@@ -181,8 +104,7 @@ def _view_choice(choice: _Choice, schema: bytes | None, tools: tuple[Tool, ...])
     )
 
 
-def _view_messages(raw: bytes, body: bytes) -> tuple[AnswerView, ...]:
-    message = _MESSAGE.decode(body)
+def _view_messages(raw: bytes, message: Message) -> tuple[AnswerView, ...]:
     if any(block.type not in _READ_BLOCKS for block in message.content):
         return ()
     asked = _MESSAGES_ASKED.decode(raw)
@@ -198,14 +120,13 @@ def _view_messages(raw: bytes, body: bytes) -> tuple[AnswerView, ...]:
     )
 
 
-def _calls(blocks: Iterable[_Block]) -> Iterable[ToolCall]:
+def _calls(blocks: Iterable[Block]) -> Iterable[ToolCall]:
     for block in blocks:
         if block.type == "tool_use":
             yield ToolCall(name=block.name, arguments=bytes(block.input).decode())
 
 
-def _view_response(raw: bytes, body: bytes) -> tuple[AnswerView, ...]:
-    response = _RESPONSE.decode(body)
+def _view_response(raw: bytes, response: Response) -> tuple[AnswerView, ...]:
     if any(item.type not in _READ_ITEMS for item in response.output):
         return ()
     asked = _RESPONSES_ASKED.decode(raw)
@@ -230,7 +151,7 @@ def _tool(name: str, parameters: Raw) -> Tool:
     return Tool(name=name, parameters=bytes(present(parameters)) or None)
 
 
-def _schema(asked: _Format | None) -> bytes | None:
+def _schema(asked: Format | None) -> bytes | None:
     """Return the schema an answer has to keep to, None where it may be any text."""
     if asked is None or asked.type not in {"json_object", "json_schema"}:
         return None
@@ -238,9 +159,17 @@ def _schema(asked: _Format | None) -> bytes | None:
     return given or _ANY_OBJECT
 
 
-VIEWS: Mapping[Dialect, Callable[[bytes, bytes], tuple[AnswerView, ...]]] = {
-    "chat": _view_chat,
-    "messages": _view_messages,
-    "responses": _view_response,
+View = Callable[[bytes, bytes], tuple[AnswerView, ...]]
+"""From a request's bytes and its answer's."""
+VIEWS: Mapping[Dialect, View] = {
+    "chat": lambda raw, body: _view_chat(raw, _CHAT_ANSWER.decode(body)),
+    "messages": lambda raw, body: _view_messages(raw, _MESSAGE.decode(body)),
+    "responses": lambda raw, body: _view_response(raw, _RESPONSE.decode(body)),
 }
-"""By client dialect."""
+"""By client dialect, of an answer given whole."""
+STREAM_VIEWS: Mapping[Dialect, View] = {
+    "chat": lambda raw, stream: _view_chat(raw, gather_chat(stream)),
+    "messages": lambda raw, stream: _view_messages(raw, gather_message(stream)),
+    "responses": lambda raw, stream: _view_response(raw, gather_response(stream)),
+}
+"""By client dialect, of an answer's events."""

@@ -89,6 +89,14 @@ def test_answer_checks(over: str, enabled: tuple[str, ...]) -> None:
     assert make_policy(under, f"pack: over\nanswer_checks: {{{over}}}\n").answer_checks == enabled
 
 
+@pytest.mark.parametrize("streams", ["withhold", "demanded", "relay"])
+def test_checked_streams(streams: str) -> None:
+    """A pack says which streams are held back; unsaid, those whose form is demanded are."""
+    assert make_policy(SMALL_PACK).checked_streams == "demanded"
+    under = SMALL_PACK + f"answer_checks: {{streams: {streams}}}\n"
+    assert make_policy(under, "pack: over\n").checked_streams == streams
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
