@@ -32,6 +32,7 @@ SESSION_HEADERS = (
 TOKENS_PER_IMAGE = 1_600
 """What a vendor counts at most for one image, whatever its bytes."""
 MAX_SESSION_CHARS = 128
+_DENSE = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ,"
 _BASE64 = b";base64,"
 _SYSTEM_HEAD_CHARS = 4_096
 _ROUTES: Mapping[str, RouteWish] = {"premium": "premium", "base": "base", "auto": "auto"}
@@ -108,24 +109,25 @@ def route_wish(headers: Mapping[str, str], principal: Principal) -> RouteWish | 
 def bound_tokens(request: ChatRequest) -> int:
     """Return an upper bound of the prompt's tokens from its bytes.
 
-    A token of real text is about four ASCII bytes and hardly ever less than three on average; a
-    character outside ASCII is at most two tokens to its two to four bytes. Image bytes are not text.
+    A token of prose or code is about four ASCII bytes and hardly ever less than three on average; digits,
+    capitals and commas may be a token each, as in tables, hex and base64; a character outside ASCII is at
+    most two tokens to its two to four bytes. Image bytes are not text.
+    `benchmarks/input_bound.py` measures it.
     """
     raw = request.raw
     if request.dialect == "embeddings":  # its texts may come as token numbers, one to a comma
-        return max(_bound(raw, len(raw)), raw.count(b",") + 1)
-    size, images = len(raw), 0
-    if request.has_images:
-        images, image_bytes = _inline_images(raw)
-        size -= image_bytes
-        images = max(images, raw.count(b'"image'))
-    return _bound(raw, size) + images * TOKENS_PER_IMAGE
+        return max(_bound(raw), raw.count(b",") + 1)
+    if not request.has_images:
+        return _bound(raw)
+    texts = _without_images(raw)
+    images = max(len(texts) - 1, raw.count(b'"image'))
+    return _bound(b"".join(texts)) + images * TOKENS_PER_IMAGE
 
 
 def bound_text(text: str) -> int:
     """Return an upper bound of a bare text's tokens."""
     raw = text.encode("utf-8", "surrogatepass")
-    return _bound(raw, len(raw))
+    return _bound(raw)
 
 
 def declared_context(request: ChatRequest, headers: Mapping[str, str], *, trusted: bool = False) -> Declared:
@@ -182,25 +184,26 @@ def _head_text(head: bytes) -> str:
     return text.replace("\\n", "\n").replace('\\"', '"')
 
 
-def _bound(raw: bytes, size: int) -> int:
-    """Bound the tokens of `size` bytes that are as wide as those of `raw`."""
+def _bound(raw: bytes) -> int:
+    """Bound the tokens of a text; of the digits of an escaped character two are not counted as such."""
     wide = 0 if raw.isascii() else len(raw) - len(raw.decode("ascii", "ignore"))
-    return (size - wide) // 3 + wide * 2 // 3 + 16
+    dense = max(0, len(raw) - len(raw.translate(None, _DENSE)) - 2 * raw.count(b"\\u"))
+    return (len(raw) - wide - dense) // 3 + wide * 2 // 3 + dense + 16
 
 
 def _start(part: msgspec.Raw) -> bytes:
     return bytes(memoryview(part)[:_SYSTEM_HEAD_CHARS])
 
 
-def _inline_images(raw: bytes) -> tuple[int, int]:
-    """Return how many base64 payloads the body holds and how many bytes they fill."""
-    count, total, start = 0, 0, raw.find(_BASE64)
+def _without_images(raw: bytes) -> list[bytes]:
+    """Return what stands before, between and after the base64 payloads of a body."""
+    texts, end, start = [], 0, raw.find(_BASE64)
     while start >= 0:
+        texts.append(raw[end:start])
         end = raw.find(b'"', start)
         end = len(raw) if end < 0 else end
-        count, total = count + 1, total + end - start
         start = raw.find(_BASE64, end)
-    return count, total
+    return [*texts, raw[end:]]
 
 
 _UNDECLARED = Declared()

@@ -68,6 +68,12 @@ def test_bound_is_above_any_tokenizer(text: str) -> None:
     assert bound_tokens(parse({"role": "user", "content": text})) >= len(text) / 4
 
 
+@pytest.mark.parametrize("text", ["7,3," * 500, "90817263" * 200, "QmFz" * 500, "12.50,7.25\n" * 100])
+def test_dense_text(text: str) -> None:
+    """Digits, capitals and commas may be a token each."""
+    assert bound_text(text) >= sum(c.isdigit() or c.isupper() or c == "," for c in text)
+
+
 def test_image_bytes_are_not_text() -> None:
     """A picture of a megabyte counts as a picture, not as a book."""
     url = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}}
