@@ -53,9 +53,8 @@ _NEEDS_USE = "Each `tool_result` block must have a corresponding `tool_use` bloc
 
 def sign(thought: str) -> str:
     """Return the signature this vendor puts under a thought, and asks back unchanged."""
-    return base64.b64encode(
-        hashlib.blake2b(b"signature" + thought.encode(), digest_size=48).digest()
-    ).decode()
+    digest = hashlib.blake2b(b"signature" + thought.encode(), digest_size=47).digest()
+    return base64.b64encode(b"\x12" + digest).decode()  # begins as Anthropic's protobuf does
 
 
 def find_fault(body: JsonObject, *, counting: bool = False) -> str | None:
