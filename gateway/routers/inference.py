@@ -8,30 +8,50 @@ from aiohttp import web
 
 from gateway.intake import read_body
 from gateway.keyring import Caller
+from gateway.routers.inference_shapes import (
+    ChatCompletion,
+    ChatCompletionBody,
+    CountBody,
+    Counted,
+    EmbeddingBody,
+    Embeddings,
+    Message,
+    MessageBody,
+    ResponseAnswer,
+    ResponseBody,
+)
 from gateway.wire.token_count import count_body
 from gateway.wiring import WIRING, Guarded, GuardedHandler
 from policies.facts import Dialect
 
-_ENDPOINTS: tuple[tuple[Dialect, tuple[str, ...], str], ...] = (
+_ENDPOINTS: tuple[tuple[Dialect, tuple[str, ...], str, type, type], ...] = (
     (
         "chat",
         ("/v1/chat/completions", "/chat/completions"),
         "OpenAI Chat Completions, routed by policy.",
+        ChatCompletionBody,
+        ChatCompletion,
     ),
     (
         "messages",
         ("/v1/messages",),
         "Anthropic Messages, routed by the same policy.",
+        MessageBody,
+        Message,
     ),
     (
         "responses",
         ("/v1/responses", "/responses"),
         "OpenAI Responses without stored state, routed by the same policy.",
+        ResponseBody,
+        ResponseAnswer,
     ),
     (
         "embeddings",
         ("/v1/embeddings", "/embeddings"),
         "OpenAI Embeddings, served by the model that is named.",
+        EmbeddingBody,
+        Embeddings,
     ),
 )
 _WHOLE = ("application/json",)
@@ -54,7 +74,7 @@ def _serving(dialect: Dialect) -> GuardedHandler:
 
 
 def _routes() -> Iterator[Guarded]:
-    for dialect, paths, summary in _ENDPOINTS:
+    for dialect, paths, summary, body, answer in _ENDPOINTS:
         for path in paths:
             yield Guarded(
                 method="POST",
@@ -62,6 +82,8 @@ def _routes() -> Iterator[Guarded]:
                 handler=_serving(dialect),
                 scope="inference",
                 summary=summary,
+                body=body,
+                answer=answer,
                 media=_WHOLE if dialect == "embeddings" else _STREAMED,
             )
 
@@ -74,5 +96,7 @@ ROUTES = (
         handler=count_tokens,
         scope="inference",
         summary="An upper bound of a message's input tokens, counted here.",
+        body=CountBody,
+        answer=Counted,
     ),
 )
