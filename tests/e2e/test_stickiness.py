@@ -27,7 +27,7 @@ async def test_escalated_session_stays(launch: Launch, tmp_path: Path) -> None:
 
 
 GAIN_PACK = (
-    "pack: gain\neconomy: {enabled: true, score: request.declared_impact, threshold: 0.6}\nsticky_turns: 1\n"
+    "pack: gain\neconomy: {enabled: true, score: request.declared_impact, threshold: 0.55}\nsticky_turns: 1\n"
 )
 LONG = "The house style, in full. " * 12_000
 

@@ -66,7 +66,7 @@ def test_inputs_are_objects(arguments: object, expected: object) -> None:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b'{"error":{"code":"1305","message":"overloaded"}}', "overloaded"),
+        (b'{"error":{"code":"1305","message":"temporarily overloaded"}}', "overloaded"),
         (b"<html>", "garbled"),
         (b'{"choices":[{"message":{"content":5},"finish_reason":"stop"}]}', "garbled"),
         (answered({"content": ""}, "network_error"), "server_error"),

@@ -142,7 +142,7 @@ def test_unknown_usage_is_estimated() -> None:
     ("stream", "kind"),
     [
         (chunk({"content": "half"}), "cut_off"),
-        (b'data: {"error":{"code":"1305","message":"overloaded"}}\n\n', "overloaded"),
+        (b'data: {"error":{"code":"1305","message":"temporarily overloaded"}}\n\n', "overloaded"),
         (b"data: nonsense\n\n", "garbled"),
         (chunk({"content": {"odd": 1}}), "garbled"),
     ],

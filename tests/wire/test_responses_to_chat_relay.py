@@ -218,7 +218,7 @@ def test_request_is_repeated_on_one_line() -> None:
     ("stream", "kind"),
     [
         (chunk({"content": "half"}), "cut_off"),
-        (b'data: {"error":{"code":"1305","message":"overloaded"}}\n\n', "overloaded"),
+        (b'data: {"error":{"code":"1305","message":"temporarily overloaded"}}\n\n', "overloaded"),
         (b"data: nonsense\n\n", "garbled"),
     ],
 )
