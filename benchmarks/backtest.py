@@ -80,7 +80,7 @@ async def measure(count: int) -> None:
         began, busy = time.perf_counter(), time.process_time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         question = Question(since_ms=0, until_ms=10**14)
-        found = await back_test(books, lambda _: candidate, question, lambda _: None)
+        found = await back_test(books, lambda _team, _packs: candidate, question, lambda _: None)
         seconds, busy = time.perf_counter() - began, time.process_time() - busy
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
         print(f"{found.decisions} decisions, {found.changed} would change")
