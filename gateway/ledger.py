@@ -261,7 +261,7 @@ class Account(msgspec.Struct, kw_only=True):
         delivered = next((a for a in self.attempts if a.delivered), None)
         served = self.served
         baseline, baseline_nano = self._baseline(delivered)
-        used = reduce(_together, map(_usage, self.attempts), _NO_USAGE)
+        used = reduce(_together, map(usage_of, self.attempts), _NO_USAGE)
         return RequestRow(
             id=exchange.id,
             at_ms=int(exchange.started_s * 1000),
@@ -319,7 +319,7 @@ class Account(msgspec.Struct, kw_only=True):
         if delivered is None:
             return name, 0
         deployment = fleet.deployments[chosen[0]]
-        return name, _cost(deployment, _usage(delivered), self._day)
+        return name, _cost(deployment, usage_of(delivered), self._day)
 
 
 def _together(one: Usage, other: Usage) -> Usage:
@@ -336,7 +336,8 @@ def _together(one: Usage, other: Usage) -> Usage:
     )
 
 
-def _usage(row: AttemptRow) -> Usage:
+def usage_of(row: AttemptRow) -> Usage:
+    """Return the tokens a call was booked with, by class."""
     return Usage(
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,

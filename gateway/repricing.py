@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from gateway.ledger import usage_of
 from gateway.stores.base import AttemptRow, RequestRow
-from policies.pricing import ModelCard, PriceTable, Usage, cost_nano, usd
+from policies.pricing import ModelCard, PriceTable, cost_nano, usd
 
 UNKNOWN = "unknown"
 """The model of attempts that were booked before their price's name was."""
@@ -72,7 +73,7 @@ class Repricing:
             price = card.price_on(days[row.request_id]) if card else None
             sums.attempts += 1
             sums.booked += row.cost_nano
-            sums.repriced += row.cost_nano if price is None else cost_nano(_usage(row), price)
+            sums.repriced += row.cost_nano if price is None else cost_nano(usage_of(row), price)
             sums.unpriced += price is None
             sums.estimated += row.estimated
 
@@ -100,14 +101,4 @@ def _line(model: str, sums: _Sums) -> RepricedLine:
         difference_usd=f"{usd(sums.repriced - sums.booked):f}",
         unpriced=sums.unpriced,
         estimated=sums.estimated,
-    )
-
-
-def _usage(row: AttemptRow) -> Usage:
-    return Usage(
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        cache_read_tokens=row.cache_read_tokens,
-        cache_write_5m_tokens=row.cache_write_5m_tokens,
-        cache_write_1h_tokens=row.cache_write_1h_tokens,
     )
