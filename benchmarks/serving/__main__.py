@@ -17,7 +17,7 @@ import msgspec
 from benchmarks.serving.load import Load, Measured
 from benchmarks.serving.targets import Target, running
 
-REFERENCE = "aiohttp"
+REFERENCE, ALONE = "aiohttp", "direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,20 @@ class Case:
     events: int = 0
     """Events of the streamed answer; 0: one JSON answer."""
     connections: int = 32
+    rate: float = 0.0
+    """Requests a second; 0: a closed loop."""
+    translated: bool = False
+    """Whether the gateway's vendor speaks Anthropic's dialect, so that every event is translated."""
 
 
 CASES = {
     "json-8k": Case(),
     "json-128k": Case(body_bytes=131_072),
     "sse-200": Case(events=200),
+    "sse-200-translated": Case(events=200, translated=True),
     "json-8k-c1000": Case(connections=1_000),
+    "json-8k-20/s": Case(rate=20),
+    "json-8k-500/s": Case(rate=500),
 }
 CURVES: dict[str, tuple[str, list[tuple[float, Case]]]] = {
     "body": ("KB of request", [(kb, Case(body_bytes=kb * 1024)) for kb in (1, 8, 32, 128, 512)]),
@@ -61,6 +68,7 @@ def measure(target: Target, case: Case, seconds: float) -> Cost:
         stream=case.events > 0,
         connections=case.connections,
         seconds=seconds,
+        rate=case.rate,
     )
     before = target.cpu_s()
     done = subprocess.run(
@@ -77,7 +85,7 @@ def measure(target: Target, case: Case, seconds: float) -> Cost:
 
 def compare(case: Case, rounds: int, seconds: float) -> dict[str, list[Cost]]:
     """Return every target's costs, round by round; the first visit warms up and does not count."""
-    with running(max(case.events, 1)) as targets:
+    with running(max(case.events, 1), translated=case.translated) as targets:
         for target in targets:
             measure(target, case, 0.5)
         visits = [{target.name: measure(target, case, seconds) for target in targets} for _ in range(rounds)]
@@ -90,15 +98,21 @@ def median(costs: Sequence[Cost], of: Callable[[Cost], float]) -> float:
 
 
 def print_case(name: str, found: dict[str, list[Cost]]) -> None:
-    """Print one block of the table."""
+    """Print one block of the table; what a target adds to the latency is told against the vendor alone."""
     for target, costs in found.items():
         pairs = zip(costs, found[REFERENCE], strict=True)
         ratio = statistics.median(mine.cpu_ms / theirs.cpu_ms for mine, theirs in pairs)
         rate = median(costs, lambda c: c.measured.answers / c.measured.seconds)
-        times = median(costs, lambda c: c.measured.p50_ms), median(costs, lambda c: c.measured.p99_ms)
+        added = [
+            statistics.median(
+                getattr(mine.measured, of) - getattr(alone.measured, of)
+                for mine, alone in zip(costs, found[ALONE], strict=True)
+            )
+            for of in ("p50_ms", "p99_ms")
+        ]
         cpu = median(costs, lambda c: c.cpu_ms)
         click.echo(
-            f"| {name} | {target} | {cpu:.3f} | {ratio:.2f}x | {rate:.0f} | {times[0]:.1f} | {times[1]:.1f} |"
+            f"| {name} | {target} | {cpu:.3f} | {ratio:.2f}x | {rate:.0f} | {added[0]:.2f} | {added[1]:.2f} |"
         )
 
 
@@ -139,7 +153,9 @@ def main(cases: str, rounds: int, seconds: float, plots: Path | None) -> None:
         raise click.UsageError(f"no case `{unknown[0]}`; there are {', '.join(CASES)}")
     parts = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "httptools", "msgspec", "uvloop"))
     click.echo(f"Python {platform.python_version()}, {parts}; {rounds} rounds of {seconds:g} s")
-    click.echo("| case | target | CPU ms/request | against aiohttp | requests/s | p50 ms | p99 ms |")
+    click.echo(
+        "| case | target | CPU ms/request | against aiohttp | requests/s | added p50 ms | added p99 ms |"
+    )
     click.echo("|---|---|---|---|---|---|---|")
     for name in cases.split(","):
         print_case(name, compare(CASES[name], rounds, seconds))

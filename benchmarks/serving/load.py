@@ -1,4 +1,8 @@
-"""A closed loop of requests: `python -m benchmarks.serving.load` reads a Load as JSON, prints a Measured."""
+"""Requests in a closed loop or at a fixed rate: `python -m benchmarks.serving.load`, JSON in and out.
+
+At a fixed rate a request's time counts from when it was due, so that a slow answer is not hidden by the
+requests that had to wait behind it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import uvloop
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send where, for how long, over how many connections; each sends again when it is answered."""
+    """What to send where, for how long, over how many connections."""
 
     port: int
     path: str
@@ -22,6 +26,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     connections: int
     seconds: float
+    rate: float = 0.0
+    """Requests a second, whatever the answers do; 0: every connection sends again when it is answered."""
 
     def request(self) -> bytes:
         """Return the request as it goes over the wire."""
@@ -51,54 +57,108 @@ def make_body(size: int, *, stream: bool) -> bytes:
     return msgspec.json.encode({"model": "auto", "messages": turns, "stream": stream, "max_tokens": 500})
 
 
+class _Run:
+    """What the connections share: when each may send, and what was measured."""
+
+    def __init__(self, load: Load) -> None:
+        self.request = load.request()
+        self.times: list[float] = []
+        self.failures = 0
+        self.started = time.perf_counter()
+        self._load, self._sent = load, 0
+        self._freed: asyncio.Future[None] | None = None
+        self._free: list[_Connection] = []
+        self._over = False
+
+    def next_due(self) -> float | None:
+        """Return when the next request is due, None once the time is over."""
+        at = self.started + self._sent / self._load.rate if self._load.rate else time.perf_counter()
+        if at >= self.started + self._load.seconds:
+            return None
+        self._sent += 1
+        return at
+
+    async def drive(self) -> None:
+        """Send at the fixed rate, on a connection that is free or on the first to become so."""
+        loop = asyncio.get_running_loop()
+        while (due := self.next_due()) is not None:
+            if due > time.perf_counter():
+                await asyncio.sleep(due - time.perf_counter())
+            while not self._free:
+                self._freed = loop.create_future()
+                await self._freed
+            self._free.pop().send(due)
+        self._over = True
+        for connection in self._free:
+            connection.close()
+
+    def rest(self, connection: _Connection) -> None:
+        """Take back a connection whose answer has come."""
+        if not self._load.rate:
+            due = self.next_due()
+            connection.close() if due is None else connection.send(due)
+        elif self._over:
+            connection.close()
+        else:
+            self._free.append(connection)
+            if self._freed is not None and not self._freed.done():
+                self._freed.set_result(None)
+
+
 class _Connection(asyncio.Protocol):
     """One client; the parser calls the `on_` methods."""
 
-    def __init__(self, request: bytes, until: float, times: list[float], failures: list[float]) -> None:
-        self._request, self._until, self._times, self._failures = request, until, times, failures
+    def __init__(self, run: _Run) -> None:
+        self._run = run
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._send()
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def on_message_complete(self) -> None:
         ok = self._parser.get_status_code() == 200  # noqa: PLR2004
-        (self._times if ok else self._failures).append(time.perf_counter() - self._sent)
-        if time.perf_counter() < self._until:
-            self._send()
+        if ok:
+            self._run.times.append(time.perf_counter() - self._due)
         else:
-            self._transport.close()
+            self._run.failures += 1
+        self._run.rest(self)
 
     def connection_lost(self, _: Exception | None) -> None:
         if not self.done.done():
             self.done.set_result(None)
 
-    def _send(self) -> None:
+    def send(self, due: float) -> None:
+        """Send the request that was due at `due`."""
         self._parser = httptools.HttpResponseParser(self)
-        self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        self._due = due
+        self._transport.write(self._run.request)
+
+    def close(self) -> None:
+        """Leave."""
+        self._transport.close()
 
 
 async def run(load: Load) -> Measured:
     """Send until the time is over and every answer is there."""
-    loop, times, failures = asyncio.get_running_loop(), list[float](), list[float]()
-    started, request = time.perf_counter(), load.request()
+    loop, shared = asyncio.get_running_loop(), _Run(load)
     clients = [
-        await loop.create_connection(
-            lambda: _Connection(request, started + load.seconds, times, failures), "127.0.0.1", load.port
-        )
+        (await loop.create_connection(lambda: _Connection(shared), "127.0.0.1", load.port))[1]
         for _ in range(load.connections)
     ]
-    await asyncio.wait_for(asyncio.gather(*(client.done for _, client in clients)), load.seconds + 60)
-    times.sort()
+    shared.started = time.perf_counter()
+    for client in clients:
+        shared.rest(client)
+    if load.rate:
+        await shared.drive()
+    await asyncio.wait_for(asyncio.gather(*(client.done for client in clients)), load.seconds + 60)
+    times = sorted(shared.times)
     return Measured(
         answers=len(times),
-        failures=len(failures),
-        seconds=time.perf_counter() - started,
+        failures=shared.failures,
+        seconds=time.perf_counter() - shared.started,
         p50_ms=1000 * times[len(times) // 2] if times else 0,
         p99_ms=1000 * times[len(times) * 99 // 100] if times else 0,
     )

@@ -21,12 +21,16 @@ _CONFIG = """
 model_list:
   - model_name: m
     litellm_params:
-      {{model: openai/m, api_key: sk-none, api_base: "http://127.0.0.1:{vendor}/events/{events}/v1"}}
+      {{model: {provider}/m, api_key: sk-none, api_base: "http://127.0.0.1:{vendor}/events/{events}{root}"}}
     model_info: {{input_cost_per_token: 0.0000006, output_cost_per_token: 0.0000022}}
 tiers: {{base: [m], premium: [m]}}
 general_settings: {{master_key: sk-benchmark, database_url: "sqlite:///{folder}/books.db"}}
 server: {{port: {port}}}
 """
+_VENDORS = {
+    False: _CONFIG.replace("{provider}", "openai").replace("{root}", "/v1"),
+    True: _CONFIG.replace("{provider}", "anthropic").replace("{root}", ""),
+}
 _NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log /dev/null;
 events {{ worker_connections 4096; }}
@@ -62,23 +66,36 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(events: int) -> Iterator[list[Target]]:
-    """Start the vendor and every target there is; streams have `events` events."""
+def running(events: int, *, translated: bool = False) -> Iterator[list[Target]]:
+    """Start the vendor and every target there is; streams have `events` events.
+
+    Where `translated`, the gateway's vendor speaks Anthropic's dialect; the references go on as they are,
+    since they cannot translate.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         vendor = free_port()
-        stack.enter_context(
+        process = stack.enter_context(
             _process([sys.executable, "-m", "benchmarks.serving.vendor", str(vendor)], vendor, 0)
         )
-        targets = [_gateway(stack, folder, vendor, events), _passthrough(stack, vendor, events)]
+        settings = _VENDORS[translated].format(
+            vendor=vendor, events=events, folder=folder, port=(port := free_port())
+        )
+        targets = [_gateway(stack, folder, port, settings), _passthrough(stack, vendor, events)]
         if shutil.which("nginx"):
             targets.append(_nginx(stack, folder, vendor, events))
-        yield targets
+        yield [*targets, _direct(process, vendor, events)]
 
 
-def _gateway(stack: ExitStack, folder: Path, vendor: int, events: int) -> Target:
-    port, config = free_port(), folder / "config.yaml"
-    config.write_text(_CONFIG.format(vendor=vendor, events=events, folder=folder, port=port))
+def _direct(process: psutil.Process, vendor: int, events: int) -> Target:
+    """Return the vendor itself: what a request costs and takes without anything in between."""
+    headers = {"content-type": "application/json"}
+    return Target("direct", vendor, f"/events/{events}/v1/chat/completions", headers, process)
+
+
+def _gateway(stack: ExitStack, folder: Path, port: int, settings: str) -> Target:
+    config = folder / "config.yaml"
+    config.write_text(settings)
     command = [sys.executable, "-m", "gateway"]
     process = stack.enter_context(_process([*command, "serve", "--config", str(config)], port, 1))
     for words in (["teams", "create", "bench"], ["keys", "create", "--team", "bench"]):

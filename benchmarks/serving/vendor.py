@@ -1,7 +1,8 @@
 """A vendor that answers at once and at almost no cost: `python -m benchmarks.serving.vendor PORT`.
 
 The path tells the answer: `/events/<n>/...` streams so many events, each an HTTP chunk of its own, if the
-request asks for a stream; everything else is one JSON answer of 1.3 KB.
+request asks for a stream; everything else is one JSON answer of 1.3 KB. Under `/v1/messages` streams are
+Anthropic's.
 """
 
 from __future__ import annotations
@@ -42,6 +43,32 @@ def stream_answer(events: int) -> bytes:
         b'{"id":"c-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],%b}' % _USAGE
     ]
     texts = [b"data: %b\n\n" % data for data in (*datas, b"[DONE]")]
+    return _framed(texts)
+
+
+@lru_cache
+def messages_stream(events: int) -> bytes:
+    """Return a stream with so many content events in Anthropic's dialect."""
+    usage = b'"usage":{"input_tokens":2000,"output_tokens":%d}'
+    message = (
+        b'{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,%b}'
+    )
+    delta = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word%d"}}'
+    block = b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}'
+    end = b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},%b}'
+    datas = [
+        (b"message_start", b'{"type":"message_start","message":%b}' % (message % (usage % 1))),
+        (b"content_block_start", block),
+        *((b"content_block_delta", delta % n) for n in range(events)),
+        (b"content_block_stop", b'{"type":"content_block_stop","index":0}'),
+        (b"message_delta", end % (usage % 200)),
+        (b"message_stop", b'{"type":"message_stop"}'),
+    ]
+    return _framed([b"event: %b\ndata: %b\n\n" % event for event in datas])
+
+
+def _framed(texts: list[bytes]) -> bytes:
+    """Return a streamed answer in which every event is an HTTP chunk of its own, as vendors send them."""
     body = b"".join(b"%x\r\n%b\r\n" % (len(text), text) for text in texts)
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     return head + body + b"0\r\n\r\n"
@@ -72,7 +99,8 @@ class Vendor(asyncio.Protocol):
         """Answer."""
         wanted = _EVENTS.search(self._path)
         streams = wanted is not None and _STREAM.search(self._body)
-        self._transport.write(stream_answer(int(wanted[1])) if wanted and streams else plain_answer())
+        make = messages_stream if self._path.endswith(b"/v1/messages") else stream_answer
+        self._transport.write(make(int(wanted[1])) if wanted and streams else plain_answer())
         self._body.clear()
 
 
