@@ -1,22 +1,25 @@
 """Money: the dated price table and the only arithmetic that turns usage into cost.
 
 Amounts are integers of nano-USD (1e-9 USD), so sums are exact in Python, SQL and Redis alike. Prices
-are `Decimal` USD per million tokens; a cost is rounded once, per attempt, half to even.
+are `Decimal` USD per million tokens, reckoned with as whole numbers (`Rates`); a cost is rounded once, per
+attempt, half to even.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
 
 import msgspec
 from msgspec.structs import replace
 
 NANO_PER_USD = 1_000_000_000
-_NANO_PER_USD_PER_MILLION = Decimal(1000)
+_NANO_PER_USD_PER_MILLION = 1000
 _NANO_USD = Decimal("1e-9")
-_ZERO = Decimal(0)
 _MAX_USD = 9_000_000_000
 """More nano-USD than this do not fit the 64-bit integers of SQL and Redis."""
 _EXACT = Context(prec=100)
@@ -50,7 +53,20 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What one token of each class costs, in parts of a nano-USD: integers, whatever the price's digits."""
+
+    parts: int
+    """How many make one nano-USD; 1 for prices of up to three decimal places."""
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    dearest_input: int
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """USD per million tokens of one model from a day on; a class left out costs as much as input."""
 
     since: date
@@ -59,6 +75,28 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     cache_read: Decimal | None = None
     cache_write_5m: Decimal | None = None
     cache_write_1h: Decimal | None = None
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The price as integers, worked out once: `Decimal` costs ten times as much with every request."""
+        read = self.input if self.cache_read is None else self.cache_read
+        write_5m = self.input if self.cache_write_5m is None else self.cache_write_5m
+        write_1h = write_5m if self.cache_write_1h is None else self.cache_write_1h
+        exact = [
+            Fraction(usd) * _NANO_PER_USD_PER_MILLION
+            for usd in (self.input, self.output, read, write_5m, write_1h)
+        ]
+        parts = lcm(*(rate.denominator for rate in exact))
+        input_, output, cache_read, cache_write_5m, cache_write_1h = (int(rate * parts) for rate in exact)
+        return Rates(
+            parts=parts,
+            input=input_,
+            output=output,
+            cache_read=cache_read,
+            cache_write_5m=cache_write_5m,
+            cache_write_1h=cache_write_1h,
+            dearest_input=max(input_, cache_read, cache_write_5m, cache_write_1h),
+        )
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,18 +134,21 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def cost_nano(usage: Usage, price: Price) -> int:
     """Return what `usage` costs at `price` in nano-USD, rounded once, half to even."""
-    with localcontext(_EXACT):
-        amount = _usd_per_million(usage, price) * _NANO_PER_USD_PER_MILLION
-        return int(amount.to_integral_value(ROUND_HALF_EVEN))
+    rates = price.rates
+    amount = (
+        usage.input_tokens * rates.input
+        + usage.output_tokens * rates.output
+        + usage.cache_read_tokens * rates.cache_read
+        + usage.cache_write_5m_tokens * rates.cache_write_5m
+        + usage.cache_write_1h_tokens * rates.cache_write_1h
+    )
+    return amount if rates.parts == 1 else _half_even(amount, rates.parts)
 
 
 def worst_case_nano(*, input_tokens: int, output_tokens: int, price: Price) -> int:
     """Return an upper bound in nano-USD: every input token at its dearest class, all output used."""
-    classes = (price.cache_read, price.cache_write_5m, price.cache_write_1h)
-    dearest = max(price.input, *(amount or _ZERO for amount in classes))
-    with localcontext(_EXACT):
-        amount = (input_tokens * dearest + output_tokens * price.output) * _NANO_PER_USD_PER_MILLION
-        return int(amount.to_integral_value(ROUND_CEILING))
+    rates = price.rates
+    return -(-(input_tokens * rates.dearest_input + output_tokens * rates.output) // rates.parts)
 
 
 def as_if_uncached(usage: Usage) -> Usage:
@@ -142,14 +183,7 @@ def nano(amount_usd: Decimal) -> int:
         return int(amount_usd * NANO_PER_USD)
 
 
-def _usd_per_million(usage: Usage, price: Price) -> Decimal:
-    read = price.input if price.cache_read is None else price.cache_read
-    write_5m = price.input if price.cache_write_5m is None else price.cache_write_5m
-    write_1h = write_5m if price.cache_write_1h is None else price.cache_write_1h
-    return (
-        usage.input_tokens * price.input
-        + usage.output_tokens * price.output
-        + usage.cache_read_tokens * read
-        + usage.cache_write_5m_tokens * write_5m
-        + usage.cache_write_1h_tokens * write_1h
-    )
+def _half_even(amount: int, parts: int) -> int:
+    """Return `amount / parts` as the nearest whole number, the even one of two as near."""
+    whole, rest = divmod(amount, parts)
+    return whole + (2 * rest > parts or (2 * rest == parts and whole % 2 == 1))

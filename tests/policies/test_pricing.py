@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,24 @@ from policies.pricing import (
 )
 
 COUNTS = st.integers(0, 10_000_000)
-AMOUNTS = st.decimals("0", "100000", places=9)
+AMOUNTS = st.decimals("0", "100000", places=9) | st.decimals("0", "100000", places=4)
+PRICES = st.builds(
+    Price,
+    since=st.just(date(2025, 1, 1)),
+    input=AMOUNTS,
+    output=AMOUNTS,
+    cache_read=st.none() | AMOUNTS,
+    cache_write_5m=st.none() | AMOUNTS,
+    cache_write_1h=st.none() | AMOUNTS,
+)
+USAGES = st.builds(
+    Usage,
+    input_tokens=COUNTS,
+    output_tokens=COUNTS,
+    cache_read_tokens=COUNTS,
+    cache_write_5m_tokens=COUNTS,
+    cache_write_1h_tokens=COUNTS,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +107,33 @@ def test_foreign_decimal_context() -> None:
         assert str(usd(1_234_567_891)) == "1.234567891"
 
 
-@given(
-    amounts=st.tuples(AMOUNTS, AMOUNTS, *[st.none() | AMOUNTS] * 3),
-    counts=st.tuples(*[COUNTS] * 5),
-    slack=st.tuples(COUNTS, COUNTS),
-)
-def test_worst_case_bounds_cost(
-    amounts: tuple[Decimal, Decimal, Decimal | None, Decimal | None, Decimal | None],
-    counts: tuple[int, int, int, int, int],
-    slack: tuple[int, int],
-) -> None:
+@given(price=PRICES, usage=USAGES)
+def test_cost_is_decimal(price: Price, usage: Usage) -> None:
+    """Whole numbers give what decimal arithmetic gives, to the nano-USD, in cost and in worst case."""
+    read = price.input if price.cache_read is None else price.cache_read
+    write_5m = price.input if price.cache_write_5m is None else price.cache_write_5m
+    write_1h = write_5m if price.cache_write_1h is None else price.cache_write_1h
+    dearest = max(price.input, read, write_5m, write_1h)
+    with localcontext() as context:
+        context.prec = 100
+        input_usd = (
+            usage.input_tokens * price.input
+            + usage.cache_read_tokens * read
+            + usage.cache_write_5m_tokens * write_5m
+            + usage.cache_write_1h_tokens * write_1h
+        )
+        output_usd = usage.output_tokens * price.output
+        cost = ((input_usd + output_usd) * 1000).to_integral_value(ROUND_HALF_EVEN)
+        worst = ((usage.input_tokens * dearest + output_usd) * 1000).to_integral_value(ROUND_CEILING)
+
+    assert cost_nano(usage, price) == cost
+    tokens = usage.input_tokens
+    assert worst_case_nano(input_tokens=tokens, output_tokens=usage.output_tokens, price=price) == worst
+
+
+@given(price=PRICES, usage=USAGES, slack=st.tuples(COUNTS, COUNTS))
+def test_worst_case_bounds_cost(price: Price, usage: Usage, slack: tuple[int, int]) -> None:
     """No usage within the promised tokens costs more than what was reserved for it."""
-    names = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-    price = Price(since=date(2025, 1, 1), **dict(zip(names, amounts, strict=True)))  # type: ignore[arg-type]
-    usage = Usage(**{f"{name}_tokens": count for name, count in zip(names, counts, strict=True)})
     worst = worst_case_nano(
         input_tokens=usage.prompt_tokens + slack[0],
         output_tokens=usage.output_tokens + slack[1],
