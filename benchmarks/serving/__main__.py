@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import platform
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import click
-import msgspec
 
 from benchmarks.serving.load import Load, Measured
 from benchmarks.serving.targets import Target, running
@@ -71,13 +68,7 @@ def measure(target: Target, case: Case, seconds: float) -> Cost:
         rate=case.rate,
     )
     before = target.cpu_s()
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serving.load"],
-        input=msgspec.json.encode(load),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    measured = msgspec.json.decode(done.stdout, type=Measured)
+    measured = load.run_apart()
     if measured.failures or not measured.answers:
         raise SystemExit(f"{target.name}: {measured.failures} of {measured.answers} requests failed")
     return Cost(1000 * (target.cpu_s() - before) / measured.answers, measured)

@@ -7,6 +7,7 @@ requests that had to wait behind it.
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 from typing import cast
@@ -35,6 +36,16 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         lines = [f"POST {self.path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         return "\r\n".join((*lines, "", "")).encode() + body
+
+    def run_apart(self) -> Measured:
+        """Send it from a process of its own, and return what came of it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.serving.load"],
+            input=msgspec.json.encode(self),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return msgspec.json.decode(done.stdout, type=Measured)
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

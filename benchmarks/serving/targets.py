@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import psutil
 
-_READY_S = 30.0
-_CONFIG = """
-model_list:
-  - model_name: m
-    litellm_params:
-      {{model: {provider}/m, api_key: sk-none, api_base: "http://127.0.0.1:{vendor}/events/{events}{root}"}}
-    model_info: {{input_cost_per_token: 0.0000006, output_cost_per_token: 0.0000022}}
-tiers: {{base: [m], premium: [m]}}
-general_settings: {{master_key: sk-benchmark, database_url: "sqlite:///{folder}/books.db"}}
-server: {{port: {port}}}
-"""
-_VENDORS = {
-    False: _CONFIG.replace("{provider}", "openai").replace("{root}", "/v1"),
-    True: _CONFIG.replace("{provider}", "anthropic").replace("{root}", ""),
-}
+from benchmarks.serving.processes import free_port, process, vendor
+
 _NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log /dev/null;
 events {{ worker_connections 4096; }}
@@ -58,92 +43,89 @@ class Target:
         return sum(times.user + times.system for times in used)
 
 
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How a gateway under measurement is configured, and where it runs."""
+
+    vendor: int
+    events: int = 1
+    """Events of the vendor's streams."""
+    translated: bool = False
+    """Whether the vendor speaks Anthropic's dialect, so that every event is translated."""
+    workers: int = 1
+    database_url: str = ""
+    redis_url: str | None = None
+    core: int | None = 1
+
+    def configuration(self, folder: Path, port: int) -> bytes:
+        """Return the file the gateway is started with; JSON is YAML."""
+        provider, root = ("anthropic", "") if self.translated else ("openai", "/v1")
+        vendor = {
+            "model": f"{provider}/m",
+            "api_key": "sk-none",
+            "api_base": f"http://127.0.0.1:{self.vendor}/events/{self.events}{root}",
+        }
+        price = {"input_cost_per_token": 6e-7, "output_cost_per_token": 2.2e-6}
+        general = {
+            "master_key": "sk-benchmark",
+            "database_url": self.database_url or f"sqlite:///{folder}/books.db",
+            "spool_dir": f"{folder}/spool",
+            "redis_url": self.redis_url,
+        }
+        return msgspec.json.encode(
+            {
+                "model_list": [{"model_name": "m", "litellm_params": vendor, "model_info": price}],
+                "tiers": {"base": ["m"], "premium": ["m"]},
+                "general_settings": {name: value for name, value in general.items() if value is not None},
+                "server": {"port": port, "workers": self.workers},
+            }
+        )
 
 
 @contextmanager
 def running(events: int, *, translated: bool = False) -> Iterator[list[Target]]:
     """Start the vendor and every target there is; streams have `events` events.
 
-    Where `translated`, the gateway's vendor speaks Anthropic's dialect; the references go on as they are,
-    since they cannot translate.
+    The references are pass-throughs and get a vendor of the client's own dialect even where the gateway has
+    to translate.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        vendor = free_port()
-        process = stack.enter_context(
-            _process([sys.executable, "-m", "benchmarks.serving.vendor", str(vendor)], vendor, 0)
-        )
-        settings = _VENDORS[translated].format(
-            vendor=vendor, events=events, folder=folder, port=(port := free_port())
-        )
-        targets = [_gateway(stack, folder, port, settings), _passthrough(stack, vendor, events)]
+        port, itself = stack.enter_context(vendor())
+        setup = Setup(vendor=port, events=events, translated=translated)
+        targets = [stack.enter_context(gateway(setup, folder)), _passthrough(stack, port, events)]
         if shutil.which("nginx"):
-            targets.append(_nginx(stack, folder, vendor, events))
-        yield [*targets, _direct(process, vendor, events)]
-
-
-def _direct(process: psutil.Process, vendor: int, events: int) -> Target:
-    """Return the vendor itself: what a request costs and takes without anything in between."""
-    headers = {"content-type": "application/json"}
-    return Target("direct", vendor, f"/events/{events}/v1/chat/completions", headers, process)
-
-
-def _gateway(stack: ExitStack, folder: Path, port: int, settings: str) -> Target:
-    config = folder / "config.yaml"
-    config.write_text(settings)
-    command = [sys.executable, "-m", "gateway"]
-    process = stack.enter_context(_process([*command, "serve", "--config", str(config)], port, 1))
-    for words in (["teams", "create", "bench"], ["keys", "create", "--team", "bench"]):
-        made = subprocess.run(  # noqa: S603
-            [*command, *words, "--config", str(config)], check=True, capture_output=True, text=True
-        )
-    headers = {"authorization": f"Bearer {made.stdout.split()[0]}", "content-type": "application/json"}
-    return Target("gateway", port, "/v1/chat/completions", headers, process)
-
-
-def _passthrough(stack: ExitStack, vendor: int, events: int) -> Target:
-    port, upstream = free_port(), f"http://127.0.0.1:{vendor}/events/{events}"
-    command = [sys.executable, "-m", "benchmarks.serving.passthrough", str(port), upstream]
-    process = stack.enter_context(_process(command, port, 1))
-    return Target("aiohttp", port, "/v1/chat/completions", {"content-type": "application/json"}, process)
-
-
-def _nginx(stack: ExitStack, folder: Path, vendor: int, events: int) -> Target:
-    port, config = free_port(), folder / "nginx.conf"
-    config.write_text(_NGINX.format(vendor=vendor, events=events, folder=folder, port=port))
-    command = [shutil.which("nginx") or "nginx", "-e", "/dev/null", "-c", str(config)]
-    process = stack.enter_context(_process(command, port, 1))
-    return Target("nginx", port, "/v1/chat/completions", {"content-type": "application/json"}, process)
+            targets.append(_nginx(stack, folder, port, events))
+        alone = f"/events/{events}/v1/chat/completions"
+        yield [*targets, Target("direct", port, alone, {"content-type": "application/json"}, itself)]
 
 
 @contextmanager
-def _process(command: list[str], port: int, core: int) -> Iterator[psutil.Process]:
-    """Run a command on one core, from when it listens until the block ends."""
-    cores = sorted(os.sched_getaffinity(0))
-    child = subprocess.Popen(  # noqa: S603
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cores[core % len(cores)]}),  # noqa: PLW1509
-    )
-    try:
-        _await_port(child, port)
-        yield psutil.Process(child.pid)
-    finally:
-        child.terminate()
-        child.wait(timeout=30)
+def gateway(setup: Setup, folder: Path) -> Iterator[Target]:
+    """Run a gateway with a team and a key of its own; `folder` keeps its files."""
+    port, config = free_port(), folder / "config.yaml"
+    config.write_bytes(setup.configuration(folder, port))
+    command = [sys.executable, "-m", "gateway"]
+    with process([*command, "serve", "--config", str(config)], port, setup.core) as served:
+        for words in (["teams", "create", "bench"], ["keys", "create", "--team", "bench"]):
+            made = subprocess.run(  # noqa: S603
+                [*command, *words, "--config", str(config)], check=True, capture_output=True, text=True
+            )
+        key = made.stdout.split()[0]
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        yield Target("gateway", port, "/v1/chat/completions", headers, served)
 
 
-def _await_port(child: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + _READY_S
-    while time.monotonic() < until and child.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise SystemExit(f"{child.args!r} does not listen on port {port}")
+def _passthrough(stack: ExitStack, vendor_port: int, events: int) -> Target:
+    port, upstream = free_port(), f"http://127.0.0.1:{vendor_port}/events/{events}"
+    command = [sys.executable, "-m", "benchmarks.serving.passthrough", str(port), upstream]
+    running = stack.enter_context(process(command, port, 1))
+    return Target("aiohttp", port, "/v1/chat/completions", {"content-type": "application/json"}, running)
+
+
+def _nginx(stack: ExitStack, folder: Path, vendor_port: int, events: int) -> Target:
+    port, config = free_port(), folder / "nginx.conf"
+    config.write_text(_NGINX.format(vendor=vendor_port, events=events, folder=folder, port=port))
+    command = [shutil.which("nginx") or "nginx", "-e", "/dev/null", "-c", str(config)]
+    running = stack.enter_context(process(command, port, 1))
+    return Target("nginx", port, "/v1/chat/completions", {"content-type": "application/json"}, running)
