@@ -145,6 +145,8 @@ class Pipeline:
         decision = base_meanwhile(exchange.decision, exchange.features, exchange.snapshot, exchange.policy)
         if decision.denial is not None:
             raise denial_error(decision.denial)
+        target = exchange.policy.economy.target_share
+        self._parts.economy.note_served(caller.principal.team_id, target, exchange.decision, decision.tier)
         return replace(exchange, decision=decision)
 
     async def fulfil(self, exchange: Exchange, caller: Caller, keep: Keep) -> Fulfilled:
@@ -327,15 +329,17 @@ class Pipeline:
         for attempt in account.attempts:
             if attempt.delivered:  # how a stream ended is known here and nowhere before
                 self._parts.health.note(delivered_outcome(attempt), self._parts.clock.monotonic())
-                self._note_cache(account.exchange, attempt)
+                self._note_served(account.exchange, attempt)
         seconds = self._parts.clock.monotonic() - account.exchange.started_monotonic_s
         self._parts.telemetry.served(account, receipt, status=status, seconds=seconds)
 
-    def _note_cache(self, exchange: Exchange, served: AttemptRow) -> None:
-        """Remember what the vendor holds of the conversation; a side call's prompt is another one."""
-        if exchange.decision.ground != "housekeeping" and exchange.features.dialect != "embeddings":
-            team_id, session = exchange.principal.team_id, exchange.features.session
-            self._parts.sessions.note_cache(team_id, session, served, exchange.decision.tier)
+    def _note_served(self, exchange: Exchange, served: AttemptRow) -> None:
+        """Remember who answered and what that vendor holds of the prompt; a side call's is another one."""
+        decision, session = exchange.decision, exchange.features.session
+        if decision.ground != "housekeeping" and exchange.features.dialect != "embeddings":
+            team_id, target = exchange.principal.team_id, exchange.policy.economy.target_share
+            self._parts.sessions.note_cache(team_id, session, served, decision.tier)
+            self._parts.economy.note_served(team_id, target, decision, served.tier)
 
 
 def _budget_views(caller: Caller, facts: Features, state: StateStore, now: float) -> tuple[BudgetView, ...]:

@@ -2,12 +2,13 @@
 
 An online quantile: the threshold is the score that, over the team's recent requests, lets through as many
 as the target leaves after the floors, corrected by how far the recent share was off. What a floor, a pin or
-a wish sends to premium counts against the target but is never held back by it.
+a wish sends to premium counts against the target but is never held back by it. A conversation that a prompt
+cache holds counts with the threshold at which it would have moved.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.verdicts import Decision, Ground
 
@@ -20,7 +21,7 @@ _CORRECTION = 4.0
 (simulated sources, switched midway) kept every 500 requests within 2 points here; slower ones swing."""
 _MOST_OWED = 10.0
 """Debts beyond this are forgiven, so that a long drought is not followed by a flood."""
-_JUDGED: frozenset[Ground] = frozenset({"economy", "default"})
+_JUDGED: frozenset[Ground] = frozenset({"economy", "default", "cache"})
 """Grounds on which the threshold decides."""
 
 
@@ -43,12 +44,19 @@ class Controller:
 
 
 def advance_controller(controller: Controller, decision: Decision, target_share: float) -> Controller:
-    """Return the controller after a decision; housekeeping does not count as traffic."""
-    if decision.ground == "housekeeping":
+    """Return the controller after a decision; housekeeping and refusals do not count as traffic."""
+    if decision.ground == "housekeeping" or decision.denial is not None:
         return controller
-    seen = Seen(decision.score, decision.ground in _JUDGED, decision.tier == "premium")
-    owed = min(_MOST_OWED, max(-_MOST_OWED, controller.owed + target_share - seen.premium))
+    score = _reach(decision)
+    seen = Seen(score or 0.0, score is not None, decision.tier == "premium")
+    owed = _bounded(controller.owed + target_share - seen.premium)
     return Controller((*controller.recent[-WINDOW + 1 :], seen), owed)
+
+
+def corrected_controller(controller: Controller, decided: str, served: str) -> Controller:
+    """Return the controller once the tier that answered is known: fallbacks and redone answers shift it."""
+    more = (served == "premium") - (decided == "premium")
+    return replace(controller, owed=_bounded(controller.owed - more)) if more else controller
 
 
 def controlled_threshold(controller: Controller, target_share: float) -> float | None:
@@ -62,6 +70,24 @@ def controlled_threshold(controller: Controller, target_share: float) -> float |
     forced = sum(seen.premium and not seen.judged for seen in recent)
     wanted = target_share * len(recent) - forced + _CORRECTION * controller.owed
     return _cut(scores, wanted)
+
+
+def _bounded(owed: float) -> float:
+    return min(_MOST_OWED, max(-_MOST_OWED, owed))
+
+
+def _reach(decision: Decision) -> float | None:
+    """Return the highest threshold at which this would have gone to premium; None if none decides on it.
+
+    A conversation with a cache was compared with a bar that is a multiple of the threshold, so its gain
+    counts for that much less, or more. A bar of zero keeps it at premium whatever the threshold.
+    """
+    if decision.ground not in _JUDGED:
+        return None
+    switch, threshold = decision.switch, decision.threshold
+    if switch is None or not threshold:
+        return decision.score
+    return decision.score * threshold / switch.bar if switch.bar > 0.0 else None
 
 
 def _cut(scores: list[float], wanted: float) -> float:

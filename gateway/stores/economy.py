@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.economy import Controller, advance_controller, controlled_threshold
+from policies.economy import Controller, advance_controller, controlled_threshold, corrected_controller
 from policies.verdicts import Decision
 
 
@@ -24,3 +24,9 @@ class EconomyMemory:
         if target_share is not None:
             controller = self._controllers.get(team_id, Controller())
             self._controllers[team_id] = advance_controller(controller, decision, target_share)
+
+    def note_served(self, team_id: str, target_share: float | None, decision: Decision, served: str) -> None:
+        """Take into account who answered in the end, once per request that was noted."""
+        controller = self._controllers.get(team_id)
+        if target_share is not None and controller is not None:
+            self._controllers[team_id] = corrected_controller(controller, decision.tier, served)
