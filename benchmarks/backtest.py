@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from gateway.backtest import Question, back_test
 from gateway.config_file import default_configuration
 from gateway.decision_log import AskDigest, DecisionRecord
-from gateway.policy_source import PACKS, compile_packs, load_policies, load_reach
+from gateway.pack_files import PACKS, load_reach
+from gateway.policy_layers import compile_packs, load_policies
 from gateway.stores.base import DecisionRow
 from gateway.stores.sql_books import SqlBooks
 from policies import decide

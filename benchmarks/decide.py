@@ -20,7 +20,8 @@ from gateway import features
 from gateway.config_file import default_configuration
 from gateway.exchange import ChatRequest
 from gateway.keyring import ADMIN
-from gateway.policy_source import load_policies, load_reach
+from gateway.pack_files import load_reach
+from gateway.policy_layers import load_policies
 from gateway.wire import build_codecs
 from policies import decide
 from policies.facts import Snapshot

@@ -25,8 +25,9 @@ from gateway.middleware.authentication import guarded
 from gateway.middleware.error_envelope import error_envelope
 from gateway.middleware.request_scope import request_scope, sign
 from gateway.outcomes import OutcomeWatch
+from gateway.pack_files import load_impact_rules, load_reach
 from gateway.pipeline import Parts, Pipeline
-from gateway.policy_source import PolicySource, load_impact_rules, load_reach
+from gateway.policy_source import PolicySource
 from gateway.provisioning import apply_declared_teams
 from gateway.routers import ROUTES
 from gateway.siblings import Siblings

@@ -11,7 +11,7 @@ from gateway import features
 from gateway.exchange import ChatRequest, Principal
 from gateway.inspection import asks_for, inspect
 from gateway.keyring import ADMIN
-from gateway.policy_source import load_impact_rules
+from gateway.pack_files import load_impact_rules
 from gateway.wire import build_codecs
 from policies import decide
 from policies.facts import Declared, Features, Rights, Snapshot, Turn

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.config_file import default_configuration
 from gateway.judging import Judge
-from gateway.policy_source import load_policies, load_reach
+from gateway.pack_files import load_reach
+from gateway.policy_layers import load_policies
 
 CRITICAL = [
     "Fix the SQL injection in the login form of the admin panel",

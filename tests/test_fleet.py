@@ -7,7 +7,7 @@ import pytest
 from gateway.config_file import Configuration
 from gateway.errors import ConfigError
 from gateway.fleet import Reach
-from gateway.policy_source import load_reach
+from gateway.pack_files import load_reach
 from gateway.settings import Settings
 
 

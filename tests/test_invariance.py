@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config_file import default_configuration
-from gateway.policy_source import compile_packs, load_reach, resolve_pack
+from gateway.pack_files import load_reach, resolve_pack
+from gateway.policy_layers import compile_packs
 from policies.engine import decide
 from policies.facts import Features, Snapshot, Tier, Turn
 from policies.policy import Policy

@@ -7,7 +7,9 @@ import pytest
 
 from gateway.config_file import Configuration, load_configuration
 from gateway.errors import ConfigError
-from gateway.policy_source import MAX_KEY_POLICIES, PolicySource, load_policies, load_reach, resolve_pack
+from gateway.pack_files import load_reach, resolve_pack
+from gateway.policy_layers import MAX_KEY_POLICIES, load_policies
+from gateway.policy_source import PolicySource
 
 CONFIG = """\
 model_list:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from gateway.config_file import default_configuration
 from gateway.decision_log import AskDigest, DecisionRecord
-from gateway.policy_source import PACKS, load_library, load_policies, load_reach
+from gateway.pack_files import PACKS, load_library, load_reach
+from gateway.policy_layers import load_policies
 from gateway.replay import BackTest, Rehearsal, Summary, replay
 from policies import decide
 from policies.facts import Ask, Features, Session, Snapshot

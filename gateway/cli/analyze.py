@@ -61,7 +61,7 @@ def command(
     the command was not understood, 1 that something failed.
     """
     from gateway.change_review import review_change
-    from gateway.policy_source import load_impact_rules
+    from gateway.pack_files import load_impact_rules
     from gateway.tasks import Task, analyze_task
     from policies.facts import Ask
 
@@ -102,7 +102,8 @@ def _change(diff: str) -> ChangeRange:
 
 def _judged(task: Task, config: Path | None) -> Decision:
     from gateway.judging import Judge
-    from gateway.policy_source import load_policies, load_reach
+    from gateway.pack_files import load_reach
+    from gateway.policy_layers import load_policies
     from gateway.tasks import judge_task
 
     configuration = open_configuration(config, need_secrets=False)

@@ -30,7 +30,8 @@ def command(*, config: Path | None) -> None:
     No secret is printed. Exit 1 where `serve` would not start.
     """
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import load_policies, load_reach
+    from gateway.pack_files import load_reach
+    from gateway.policy_layers import load_policies
 
     reach = or_fail(lambda: load_reach(configuration))
     policies = or_fail(lambda: load_policies(configuration, reach.fleet))

@@ -22,7 +22,8 @@ def command(*, config: Path | None, team: str, as_json: bool, text: str | None) 
     configuration = open_configuration(config, need_secrets=False)
     from gateway.explain import explain
     from gateway.judging import Judge
-    from gateway.policy_source import load_policies, load_reach
+    from gateway.pack_files import load_reach
+    from gateway.policy_layers import load_policies
 
     reach = or_fail(lambda: load_reach(configuration))
     teams = {declared.name for declared in configuration.settings.teams}

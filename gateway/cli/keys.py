@@ -202,7 +202,8 @@ def _trial(configuration: Configuration) -> Callable[[str, tuple[str, ...]], obj
     """Return what tries packs on a team."""
 
     def lay(team: str, packs: tuple[str, ...]) -> object:
-        from gateway.policy_source import load_policies, load_reach
+        from gateway.pack_files import load_reach
+        from gateway.policy_layers import load_policies
 
         return load_policies(configuration, load_reach(configuration).fleet).compiled(team, packs)
 

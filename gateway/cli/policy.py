@@ -32,15 +32,8 @@ def test(*, config: Path | None, packs: tuple[str, ...]) -> None:
     Each pack is laid over the configured packs before it; one that is not configured, over all of them.
     """
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import (
-        compile_packs,
-        load_reach,
-        pack_paths,
-        pack_stack,
-        resolve_pack,
-        run_pack_tests,
-        test_file,
-    )
+    from gateway.pack_files import load_reach, pack_paths, resolve_pack, test_file
+    from gateway.policy_layers import compile_packs, pack_stack, run_pack_tests
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet
     named = [or_fail(lambda n=name: resolve_pack(n, configuration.folder)) for name in packs]  # type: ignore[misc]
@@ -69,7 +62,8 @@ def test(*, config: Path | None, packs: tuple[str, ...]) -> None:
 def lint(*, config: Path | None, packs: tuple[str, ...], strict: bool) -> None:
     """Compile PACKS, each over the configured packs before it; say what is wrong or odd, and what to do."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import compile_packs, load_reach, pack_name, pack_stack, resolve_pack
+    from gateway.pack_files import load_reach, pack_name, resolve_pack
+    from gateway.policy_layers import compile_packs, pack_stack
     from policies.lint import warnings
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet
@@ -104,7 +98,8 @@ def diff(*, config: Path | None, before: str, after: str, prompts: TextIO | None
     """
     configuration = open_configuration(config, need_secrets=False)
     from gateway.judging import Judge
-    from gateway.policy_source import compile_packs, load_reach, resolve_pack
+    from gateway.pack_files import load_reach, resolve_pack
+    from gateway.policy_layers import compile_packs
     from policies.differences import differences
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet
@@ -145,7 +140,8 @@ def backtest(*, config: Path | None, pack: str, show: int, **window: str | None)
     """Say what PACK, laid over the configured packs before it, would have changed."""
     configuration = open_configuration(config, need_secrets=False)
     from gateway.cli.replay import ask, candidate, run, show_result
-    from gateway.policy_source import pack_stack, resolve_pack
+    from gateway.pack_files import resolve_pack
+    from gateway.policy_layers import pack_stack
 
     stack = or_fail(lambda: pack_stack(resolve_pack(pack, configuration.folder), configuration))
     question = or_fail(lambda: ask(window, show))
@@ -163,7 +159,8 @@ def backtest(*, config: Path | None, pack: str, show: int, **window: str | None)
 def suggest(*, config: Path | None, team: str | None, as_json: bool, **window: str | None) -> None:
     """Say which changes to the packs outcomes speak for; nothing is changed."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import load_policies, load_reach
+    from gateway.pack_files import load_reach
+    from gateway.policy_layers import load_policies
     from gateway.suggesting import Suggestions, suggest_changes
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet

@@ -34,7 +34,7 @@ def command() -> None:
 def list_prices(*, config: Path | None, as_json: bool) -> None:
     """List every known model's prices, USD per million tokens, with the day they hold from."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import load_price_table
+    from gateway.pack_files import load_price_table
 
     table = or_fail(lambda: load_price_table(configuration))
     if as_json:
@@ -56,7 +56,7 @@ def list_prices(*, config: Path | None, as_json: bool) -> None:
 def check(*, config: Path | None, everything: bool, as_json: bool) -> None:
     """Compare with the map that comes with litellm; exit 1 if anything differs or is unknown there."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import load_reach
+    from gateway.pack_files import load_reach
     from gateway.price_check import ForeignMap
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet
@@ -90,7 +90,7 @@ def reprice(
 ) -> None:
     """Say what a period's attempts would have cost at another price table; the books are not touched."""
     configuration = open_configuration(config, need_secrets=False)
-    from gateway.policy_source import load_reach
+    from gateway.pack_files import load_reach
     from gateway.reports import parse_span
     from gateway.repricing import Repricing
     from policies.prices import load_prices, overlay

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # policies are imported when there is something to replay
 
     from gateway.backtest import Question
     from gateway.config_file import Configuration
-    from gateway.policy_source import Policies
+    from gateway.policy_layers import Policies
     from gateway.replay import BackTest, PolicyOf
     from gateway.stores.sql_books import SqlBooks
     from policies.pack import PackText
@@ -71,7 +71,8 @@ def candidate(configuration: Configuration, packs: Sequence[str], *over: PackTex
 
     `over` lies over the named packs. Raise ConfigError.
     """
-    from gateway.policy_source import compile_texts, load_policies, load_reach, read_pack, resolve_pack
+    from gateway.pack_files import load_reach, read_pack, resolve_pack
+    from gateway.policy_layers import compile_texts, load_policies
     from policies.pack import PackText
 
     fleet = load_reach(configuration).fleet

@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def _reconcile(configuration: Configuration, file: Path, tz: str, form: str) -> None:
     from gateway.invoices import read_invoice
-    from gateway.policy_source import load_reach
+    from gateway.pack_files import load_reach
     from gateway.reconciliation import Reconciliation, reconcile_with
 
     fleet = or_fail(lambda: load_reach(configuration)).fleet

@@ -64,7 +64,8 @@ def command(*, config: Path | None) -> None:
     """
     configuration = open_configuration(config, need_secrets=False)
     from gateway.judging import Judge
-    from gateway.policy_source import load_policies, load_reach
+    from gateway.pack_files import load_reach
+    from gateway.policy_layers import load_policies
 
     reach = or_fail(lambda: load_reach(configuration))
     judge = Judge(or_fail(lambda: load_policies(configuration, reach.fleet)).organisation, now=time.time())

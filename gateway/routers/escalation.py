@@ -12,7 +12,7 @@ from gateway.http_values import answer
 from gateway.intake import read_body
 from gateway.judging import Judge
 from gateway.keyring import Caller
-from gateway.policy_source import load_impact_rules
+from gateway.pack_files import load_impact_rules
 from gateway.tasks import Analysis, Task, analyze_task, decode_task, judge_task, task_ask
 from gateway.wiring import WIRING, Guarded
 from policies.verdicts import Decision

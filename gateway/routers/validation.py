@@ -13,7 +13,7 @@ from gateway.features import METADATA_HEADER
 from gateway.http_values import answer
 from gateway.intake import read_body
 from gateway.keyring import Caller
-from gateway.policy_source import built_in_packs
+from gateway.pack_files import built_in_packs
 from gateway.replay import BackTest
 from gateway.reports import parse_span
 from gateway.scope import SCOPE

@@ -21,8 +21,8 @@ import msgspec
 from gateway.errors import Conflict, GatewayError, Interrupted
 from gateway.explain import explain
 from gateway.failures import denial_error
+from gateway.pack_files import load_impact_rules
 from gateway.pipeline import Pipeline
-from gateway.policy_source import load_impact_rules
 from gateway.stores.base import AnswerRow, Books
 from gateway.stores.workflows_base import Detail, StepName, WorkflowStore
 from gateway.tasks import Analysis, analyze_task

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from gateway.cli import gateway
 from gateway.config_file import default_configuration
 from gateway.decision_log import AskDigest, DecisionRecord
-from gateway.policy_source import load_policies, load_reach
+from gateway.pack_files import load_reach
+from gateway.policy_layers import load_policies
 from gateway.stores.base import DecisionRow, OutcomeRow
 from gateway.stores.sql_books import SqlBooks
 from policies import decide

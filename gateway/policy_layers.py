@@ -1,0 +1,173 @@
+"""The layers of a policy: the organisation's packs, a team's over them, a key's on top; all tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from gateway.config_file import Configuration, default_configuration
+from gateway.errors import ConfigError
+from gateway.pack_files import PACKS, load_library, load_reach, read_pack, resolve_pack, test_file
+from policies.origin import Level
+from policies.pack import Library, PackError, PackText, load_pack
+from policies.pack_tests import Failure, run_cases
+from policies.policy import Fleet, Policy
+from policies.yaml_lines import DocumentError
+
+MAX_KEY_POLICIES = 128
+"""Policies of keys that are kept compiled; the one compiled first is forgotten first."""
+Packs = tuple[str, ...]
+Stack = Sequence[tuple[Path, Level]]
+"""Packs with the layer each stands in, the lowest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The organisation's policy, those of teams with packs of their own, and those of keys as they come."""
+
+    organisation: Policy
+    teams: Mapping[str, Policy]
+    configuration: Configuration
+    library: Library
+    keys: dict[tuple[str, Packs], Policy | ConfigError] = field(default_factory=dict)
+    """By team and packs: what was compiled for keys so far, or why it could not be."""
+
+    def for_team(self, team: str) -> Policy:
+        """Return the policy that rules a team."""
+        return self.teams.get(team, self.organisation)
+
+    def for_key(self, team: str, packs: Packs) -> Policy:
+        """Return the policy of a team's key, its packs over the team's; raise ConfigError."""
+        if not packs:
+            return self.for_team(team)
+        known = self.keys.get((team, packs))
+        if known is None:
+            known = self._lay(team, packs)
+        if isinstance(known, ConfigError):
+            raise ConfigError(known.message)
+        return known
+
+    def _lay(self, team: str, packs: Packs) -> Policy | ConfigError:
+        laid: Policy | ConfigError
+        try:
+            laid = self.compiled(team, packs)
+        except ConfigError as error:
+            laid = error
+        while len(self.keys) >= MAX_KEY_POLICIES:
+            self.keys.pop(next(iter(self.keys)), None)
+        self.keys[team, packs] = laid
+        return laid
+
+    def compiled(self, team: str, packs: Packs) -> Policy:
+        """Return the policy of a team with a key's packs over it, tested; raise ConfigError."""
+        settings, folder = self.configuration.settings, self.configuration.folder
+        for name in packs:
+            if name not in settings.policy.key_packs:
+                offered = ", ".join(settings.policy.key_packs) or "none is"
+                raise ConfigError(
+                    f"no key may carry the pack `{name[:64]}`; "
+                    f"the configuration's `policy.key_packs` name those that may: {offered}"
+                )
+        common = [resolve_pack(name, folder) for name in settings.policy.packs]
+        teams = next((entry.packs for entry in settings.teams if entry.name == team), [])
+        below = [*_levelled(common, "organisation"), *_levelled(_resolved(teams, folder), "team")]
+        stack = [*below, *_levelled(_resolved(packs, folder), "key")]
+        return _compile_tested(stack, self.library, self.organisation.fleet, tested_from=len(below))
+
+
+def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
+    """Compile every pack and run the tests beside it; raise ConfigError for the first that fails."""
+    library, settings = load_library(), configuration.settings
+    folder = configuration.folder
+    common = _levelled(_resolved(settings.policy.packs, folder), "organisation")
+    teams: dict[str, Policy] = {}
+    for team in settings.teams:
+        own = _levelled(_resolved(team.packs, folder), "team")
+        if own:
+            teams[team.name] = _compile_tested([*common, *own], library, fleet, tested_from=len(common))
+    for offered in _levelled(_resolved(settings.policy.key_packs, folder), "key"):
+        _compile_tested([*common, offered], library, fleet, tested_from=len(common))
+    return Policies(
+        organisation=_compile_tested(common, library, fleet),
+        teams=teams,
+        configuration=configuration,
+        library=library,
+    )
+
+
+def compile_packs(paths: Sequence[Path], fleet: Fleet) -> Policy:
+    """Return the policy of the given pack files, each laid over those before it; raise ConfigError."""
+    return _compile(_levelled(paths, "organisation"), load_library(), fleet)
+
+
+def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
+    """Return the policy of pack texts, each laid over those before it; raise ConfigError."""
+    try:
+        return load_pack(texts, library=load_library(), fleet=fleet)
+    except PackError as error:
+        raise ConfigError(error.message, path=error.path, line=error.line) from None
+
+
+def pack_stack(pack: Path, configuration: Configuration) -> list[Path]:
+    """Return a pack with what lies below it: the configured packs before it, all of them for a new one."""
+    common = [resolve_pack(name, configuration.folder) for name in configuration.settings.policy.packs]
+    below = common[: common.index(pack)] if pack in common else common
+    return [*below, pack]
+
+
+def run_pack_tests(pack: Path, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
+    """Return how many cases stand beside a pack and those that fail; raise DocumentError for a bad file.
+
+    They are run on the reference fleet, one cheap and one premium model: a pack's tests speak of the pack,
+    whatever deployments its user has.
+    """
+    reference = load_reach(default_configuration()).fleet
+    return run_cases(read_pack(test_file(pack)).text, replace(policy, fleet=reference))
+
+
+def _resolved(names: Iterable[str], folder: Path) -> list[Path]:
+    return [resolve_pack(name, folder) for name in names]
+
+
+def _levelled(paths: Iterable[Path], level: Level) -> list[tuple[Path, Level]]:
+    return [(path, level) for path in paths]
+
+
+def _compile_tested(stack: Stack, library: Library, fleet: Fleet, *, tested_from: int = 0) -> Policy:
+    """Compile a stack and run the tests of the user's own packs, each on the stack up to it.
+
+    Built-in packs were tested before they were shipped, and must not forbid what is laid over them.
+    """
+    policy = _compile(stack, library, fleet)
+    for end in range(tested_from + 1, len(stack) + 1):
+        path = stack[end - 1][0]
+        if path.parent != PACKS and test_file(path).exists():
+            _run_tests(path, policy if end == len(stack) else _compile(stack[:end], library, fleet))
+    return policy
+
+
+def _compile(stack: Stack, library: Library, fleet: Fleet) -> Policy:
+    texts = (read_pack(path) for path, _ in stack)
+    packs = [PackText(pack.path, pack.text, level) for pack, (_, level) in zip(texts, stack, strict=True)]
+    try:
+        return load_pack(packs, library=library, fleet=fleet)
+    except PackError as error:
+        raise ConfigError(error.message, path=error.path, line=error.line) from None
+
+
+def _run_tests(pack: Path, policy: Policy) -> None:
+    path = test_file(pack)
+    if not path.exists():
+        return
+    try:
+        _, failures = run_pack_tests(pack, policy)
+    except DocumentError as error:
+        raise ConfigError(error.message, path=str(path), line=error.line) from None
+    if failures:
+        first = failures[0]
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        message = f"pack test `{first.name}` failed: {first.message}{more}"
+        raise ConfigError(message, path=str(path), line=first.line)
