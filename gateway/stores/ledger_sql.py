@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from gateway.stores.base import AnswerRow, AnyRow, AttemptRow, DecisionRow, Open
 from gateway.stores.rollups_sql import mark_unsealed
 from gateway.stores.row_values import SEPARATOR, row_values
 from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests, workflow_answers
+from gateway.stores.tiles import HOUR_MS
 
 _PAGE = 500
 _LONG_PAGE = 2_000
@@ -25,28 +27,24 @@ class LedgerInserts:
 
     def __init__(self, engine: Engine) -> None:
         make = _sqlite_insert if engine.dialect.name == "sqlite" else _postgres_insert
-        self._attempts = make(attempts, engine.dialect)
-        self._requests = make(requests, engine.dialect)
-        self._decisions = make(decisions, engine.dialect)
-        self._outcomes = make(outcomes, engine.dialect)
-        self._answers = make(workflow_answers, engine.dialect)
+        self._by_kind: dict[type[AnyRow], Insert] = {
+            AttemptRow: make(attempts, engine.dialect),
+            RequestRow: make(requests, engine.dialect),
+            DecisionRow: make(decisions, engine.dialect),
+            OutcomeRow: make(outcomes, engine.dialect),
+            AnswerRow: make(workflow_answers, engine.dialect),
+        }
 
     def insert(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
         """Insert rows of every kind; openings have no table and are passed over."""
-        tried = [row_values(row) for row in rows if isinstance(row, AttemptRow)]
-        closed = [row for row in rows if isinstance(row, RequestRow)]
-        decided = [row_values(row) for row in rows if isinstance(row, DecisionRow)]
-        answered = [row_values(row) for row in rows if isinstance(row, AnswerRow)]
-        for insert, values in (
-            (self._attempts, tried),
-            (self._requests, [row_values(row) for row in closed]),
-            (self._decisions, decided),
-            (self._outcomes, [row_values(row) for row in rows if isinstance(row, OutcomeRow)]),
-            (self._answers, answered),
-        ):
-            if values:
-                insert(connection, values)
-        mark_unsealed(connection, {min(max(row.at_ms, 0), LARGEST) for row in closed})
+        alike: defaultdict[type[AnyRow], list[AnyRow]] = defaultdict(list)
+        for row in rows:
+            alike[type(row)].append(row)
+        for kind, insert in self._by_kind.items():
+            if alike[kind]:
+                insert(connection, [row_values(row) for row in alike[kind]])
+        hours = {min(max(row.at_ms, 0), LARGEST) // HOUR_MS for row in alike[RequestRow]}
+        mark_unsealed(connection, [hour * HOUR_MS for hour in hours])
 
 
 def insert_interrupted(

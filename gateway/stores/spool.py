@@ -4,7 +4,8 @@ Every process appends to a folder of its own, `<root>/<worker>/`, in numbered se
 one line, `<crc32> <json array of rows>`, copied into a file mapped into memory: what was acknowledged
 is in the page cache and survives the process; what was torn was never acknowledged and fails its
 checksum. A segment is deleted once SQL holds its rows. Openings that
-outlive their segment are carried in `carried.log`, replaced as a whole.
+outlive their segment are carried in `carried.log`, replaced as a whole. The newest rows are remembered
+as well, so that the files are read again only by an heir, or once SQL has fallen behind.
 
 A process holds an exclusive lock on its folder's `lock`; a folder whose lock is free belongs to the
 dead, and whoever takes the lock inherits it.
@@ -31,6 +32,8 @@ from gateway.stores.segment import Segment
 SEGMENT_BYTES = 4 << 20
 LIMIT_BYTES = 256 << 20
 _CHUNK_BYTES = 128 << 10
+_REMEMBERED_BYTES = 4 << 20
+"""Of lines whose rows are remembered; beyond it they are read from the files."""
 _CHECKSUM_CHARS = 9
 _CARRIED = "carried.log"
 _LOCK = "lock"
@@ -56,11 +59,8 @@ class Batch:
 
 
 def encode_line(rows: tuple[AnyRow, ...]) -> bytes:
-    """Return the journal's line for rows that stand or fall together."""
-    try:
-        body = _encode(rows)
-    except UnicodeEncodeError:
-        body = _encode(tuple(_without_surrogates(row) for row in rows))
+    """Return the journal's line for rows that stand or fall together; raise UnicodeEncodeError."""
+    body = _encode(rows)
     if b"\n" in body:
         body = body.replace(b"\n", b" ")  # only white space inside a raw record can be a bare newline
     return b"%08x %b\n" % (crc32(body), body)
@@ -152,6 +152,10 @@ class Spool:
         self._mutex = threading.Lock()
         self._kept_bytes = 0
         self._synced = self._end = Position(1, 0)
+        self._fresh: list[AnyRow] = []
+        self._fresh_bytes = 0
+        self._fresh_from = self._end
+        """Where the rows remembered begin; they reach to the end."""
         self._segment: Segment | None = self._open(1, 0)
 
     @property
@@ -171,7 +175,11 @@ class Spool:
 
     def append(self, rows: tuple[AnyRow, ...]) -> None:
         """Write rows as one line, all or none; raise StoreUnavailable."""
-        line = encode_line(rows)
+        try:
+            line = encode_line(rows)
+        except UnicodeEncodeError:
+            rows = tuple(_without_surrogates(row) for row in rows)
+            line = encode_line(rows)
         with self._mutex:
             if self._kept_bytes + len(line) > self._limit:
                 raise StoreUnavailable(
@@ -185,6 +193,19 @@ class Spool:
             self._segment.append(line)
             self._kept_bytes += len(line)
             self._end = Position(self._end.segment, self._segment.end)
+            self._remember(rows, len(line))
+
+    def read(self, at: Position) -> Batch | None:
+        """Return the next rows at or after `at`, which may be none; None at the end. Rows come once."""
+        with self._mutex:
+            stop = self._fresh_from
+            if at >= self._end:
+                return None
+            if at >= stop:
+                rows, self._fresh, self._fresh_bytes = tuple(self._fresh), [], 0
+                self._fresh_from = self._end
+                return Batch(rows=rows, damaged=(), end=self._end)
+        return read_batch(self._folder, at, stop) or Batch(rows=(), damaged=(), end=stop)
 
     def sync(self) -> None:
         """Force to the disk what was appended since the last time; called off the request's path."""
@@ -216,6 +237,12 @@ class Spool:
             if self._segment is not None:
                 self._segment.close()
             self._segment = None
+
+    def _remember(self, rows: tuple[AnyRow, ...], size: int) -> None:
+        self._fresh += rows
+        self._fresh_bytes += size
+        if self._fresh_bytes > _REMEMBERED_BYTES:
+            self._fresh, self._fresh_bytes, self._fresh_from = [], 0, self._end
 
     def _rotate(self, full: Segment, wanted_bytes: int) -> Segment:
         number = self._end.segment + 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.errors import StoreUnavailable
 from gateway.stores.base import AnyRow, DecisionRow, OpenRow
 from gateway.stores.spool import (
+    Batch,
     Position,
     Spool,
     claim_dead,
@@ -121,6 +122,47 @@ def test_rotation_and_carry(tmp_path: Path) -> None:
     assert segment_numbers(tmp_path) == [spool.end.segment]
     assert read_carried(tmp_path) == (opening(3),)
     assert 0 < spool.kept_bytes < before
+
+
+def test_rows_come_once(tmp_path: Path) -> None:
+    """What was appended is read once, without the files; what was read before can be read from them."""
+    spool = Spool(tmp_path)
+    start = spool.end
+    spool.append((opening(1),))
+    between = spool.end
+    spool.append((opening(2), opening(3)))
+    (segment,) = tmp_path.iterdir()
+    segment.rename(tmp_path / "away")
+    batch = spool.read(start)
+    assert batch == Batch(rows=(opening(1), opening(2), opening(3)), damaged=(), end=spool.end)
+    assert spool.read(spool.end) is None
+    (tmp_path / "away").rename(segment)
+    assert spool.read(between) == Batch(rows=(opening(2), opening(3)), damaged=(), end=spool.end)
+
+
+def test_fallen_behind(tmp_path: Path) -> None:
+    """More rows than are remembered come from the files, in order, and none is missed or doubled."""
+    spool = Spool(tmp_path)
+    rows = [opening(number, "x" * 300_000) for number in range(40)]
+    at, found = spool.end, list[AnyRow]()
+    for row in rows:
+        spool.append((row,))
+    while batch := spool.read(at):
+        found += batch.rows
+        at = batch.end
+    assert found == rows
+    assert at == spool.end
+
+
+def test_surrogates(tmp_path: Path) -> None:
+    """Text that UTF-8 cannot hold is replaced, in memory as on the disk."""
+    spool = Spool(tmp_path)
+    start = spool.end
+    spool.append((opening(1, "a\ud800b"),))
+    assert read_all(tmp_path) == [opening(1, "a?b")]
+    batch = spool.read(start)
+    assert batch
+    assert batch.rows == (opening(1, "a?b"),)
 
 
 def test_full_journal(tmp_path: Path) -> None:
