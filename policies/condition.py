@@ -7,13 +7,12 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
 from policies.verdicts import Signal, Span
 
-_T = TypeVar("_T")
 Comparison = Literal["at_least", "above", "at_most", "below"]
 _COMPARE: Mapping[Comparison, tuple[str, Callable[[float, float], bool]]] = {
     "at_least": (">=", operator.ge),
@@ -22,6 +21,9 @@ _COMPARE: Mapping[Comparison, tuple[str, Callable[[float, float], bool]]] = {
     "below": ("<", operator.lt),
 }
 MAX_DEPTH = 12
+Signals = Mapping[str, Signal]
+Names = dict[str, None]
+"""Names of signals in order, each once."""
 
 
 class ConditionDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"not_": "not"}):
@@ -39,7 +41,11 @@ class ConditionDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """One signal against one number."""
+    """One signal against one number.
+
+    Every condition can be asked three things: `holds` is the truth alone, at a tenth of the price of words,
+    which most requests need for no trigger; `grounds` says by what it holds, `shortfall` why it does not.
+    """
 
     signal: str
     comparison: Comparison
@@ -50,15 +56,28 @@ class Compare:
         """Tell whether the bound is from above: such a condition holds fully or not at all."""
         return self.comparison in {"at_most", "below"}
 
-    def holds(self, signals: Mapping[str, Signal]) -> bool | None:
-        """Compare, None where the signal was not measured.
-
-        `holds` is the same truth as `evaluate` at a tenth of its price: most triggers need no words.
-        """
+    def holds(self, signals: Signals) -> bool | None:
+        """Compare, None where the signal was not measured."""
         signal = signals.get(self.signal)
-        if signal is None or not math.isfinite(signal.value):
+        if signal is None or not -math.inf < signal.value < math.inf:
             return None
         return _COMPARE[self.comparison][1](signal.value, self.bound)
+
+    def grounds(self, signals: Signals, names: Names) -> tuple[float, str]:
+        """Return how strongly it holds and the words; add the signal to `names`."""
+        value, names[self.signal] = signals[self.signal].value, None
+        strength = 1.0 if value >= 1.0 or self.is_ceiling else max(0.0, value)
+        return strength, self._words(value)
+
+    def shortfall(self, signals: Signals, missing: Names) -> str:
+        """Return why it does not hold; add a signal that was not measured to `missing`."""
+        if self.holds(signals) is not None:
+            return self._words(signals[self.signal].value)
+        missing[self.signal] = None
+        return f"{self.signal} not measured"
+
+    def _words(self, value: float) -> str:
+        return f"{self.signal} {value:.2f} {_COMPARE[self.comparison][0]} {self.bound:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +86,21 @@ class Every:
 
     parts: tuple[Condition, ...]
 
-    def holds(self, signals: Mapping[str, Signal]) -> bool | None:
+    def holds(self, signals: Signals) -> bool | None:
         """Combine by Kleene's `and`."""
         return _settled(self.parts, signals, by=False)
+
+    def grounds(self, signals: Signals, names: Names) -> tuple[float, str]:
+        """Return all parts' grounds, as strong as the weakest."""
+        told = [part.grounds(signals, names) for part in self.parts]
+        return min(told)[0], " and ".join([words for _, words in told])
+
+    def shortfall(self, signals: Signals, missing: Names) -> str:
+        """Return the refuted parts' words: one refutes, whatever was not measured beside it."""
+        truths = [part.holds(signals) for part in self.parts]
+        wanted = False if False in truths else None
+        shown = [part for part, truth in zip(self.parts, truths, strict=True) if truth is wanted]
+        return " and ".join([part.shortfall(signals, missing) for part in shown])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +109,18 @@ class Some:
 
     parts: tuple[Condition, ...]
 
-    def holds(self, signals: Mapping[str, Signal]) -> bool | None:
+    def holds(self, signals: Signals) -> bool | None:
         """Combine by Kleene's `or`."""
         return _settled(self.parts, signals, by=True)
+
+    def grounds(self, signals: Signals, names: Names) -> tuple[float, str]:
+        """Return the grounds of the parts that hold, as strong as the strongest."""
+        told = [part.grounds(signals, names) for part in self.parts if part.holds(signals)]
+        return max(told)[0], " or ".join([words for _, words in told])
+
+    def shortfall(self, signals: Signals, missing: Names) -> str:
+        """Return all parts' words."""
+        return " or ".join([part.shortfall(signals, missing) for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +129,26 @@ class Negated:
 
     part: Condition
 
-    def holds(self, signals: Mapping[str, Signal]) -> bool | None:
+    def holds(self, signals: Signals) -> bool | None:
         """Say the opposite of what can be told."""
         inner = self.part.holds(signals)
         return None if inner is None else not inner
+
+    def grounds(self, signals: Signals, names: Names) -> tuple[float, str]:  # noqa: ARG002 - absence has no place
+        """Return full strength and why the part does not hold."""
+        return 1.0, f"not ({self.part.shortfall(signals, {})})"
+
+    def shortfall(self, signals: Signals, missing: Names) -> str:
+        """Return why the part holds, or cannot be told."""
+        inner = evaluate(self.part, signals)
+        missing.update(dict.fromkeys(inner.missing))
+        return f"not ({inner.because})"
 
 
 Condition = Compare | Every | Some | Negated
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a condition holds, how strongly (0..1), why in words, and where in the ask.
 
     A verdict with `missing` signals is neither true nor false: their values could have decided either way.
@@ -113,11 +162,6 @@ class Verdict:
     """Signals nobody measured and without which the condition cannot be told."""
     signals: tuple[str, ...] = ()
     """Signals whose values made the condition hold."""
-
-    @property
-    def refuted(self) -> bool:
-        """Tell whether the condition does not hold, whatever was not measured."""
-        return not self.matched and not self.missing
 
 
 def parse(doc: ConditionDoc, depth: int = 0) -> Condition:
@@ -158,7 +202,7 @@ def signal_names(condition: Condition) -> Iterator[str]:
                 yield from signal_names(part)
 
 
-def _settled(parts: Iterable[Condition], signals: Mapping[str, Signal], *, by: bool) -> bool | None:
+def _settled(parts: Iterable[Condition], signals: Signals, *, by: bool) -> bool | None:
     """Return `by` if any part says so, None if any cannot be told, else its opposite."""
     unknown = False
     for part in parts:
@@ -169,19 +213,14 @@ def _settled(parts: Iterable[Condition], signals: Mapping[str, Signal], *, by: b
     return None if unknown else not by
 
 
-def evaluate(condition: Condition, signals: Mapping[str, Signal]) -> Verdict:
+def evaluate(condition: Condition, signals: Signals) -> Verdict:
     """Return the verdict of `condition` over `signals`, in words; an unmeasured signal never matches."""
-    match condition:
-        case Compare():
-            return _compare(condition, signals)
-        case Negated(part=part):
-            inner = evaluate(part, signals)
-            strength = 1.0 if inner.refuted else 0.0
-            return Verdict(inner.refuted, strength, f"not ({inner.because})", missing=inner.missing)
-        case Every(parts=parts):
-            return _every([evaluate(part, signals) for part in parts])
-        case Some(parts=parts):
-            return _some([evaluate(part, signals) for part in parts])
+    names: dict[str, None] = {}
+    if not condition.holds(signals):
+        return Verdict(matched=False, because=condition.shortfall(signals, names), missing=tuple(names))
+    strength, because = condition.grounds(signals, names)
+    spans = dict.fromkeys(chain.from_iterable([signals[name].spans for name in names]))
+    return Verdict(matched=True, strength=strength, because=because, spans=tuple(spans), signals=tuple(names))
 
 
 def _filled(name: str, docs: list[ConditionDoc]) -> list[ConditionDoc]:
@@ -200,51 +239,3 @@ def _comparison(doc: ConditionDoc) -> Compare:
     if not math.isfinite(bound):
         raise ValueError(f"signal `{doc.signal}` is compared with `{bound}`; give a finite number")
     return Compare(str(doc.signal), name, float(bound))
-
-
-def _compare(condition: Compare, signals: Mapping[str, Signal]) -> Verdict:
-    symbol, holds = _COMPARE[condition.comparison]
-    name, signal = condition.signal, signals.get(condition.signal)
-    if signal is None or not math.isfinite(signal.value):
-        return Verdict(matched=False, because=f"{name} not measured", missing=(name,))
-    because = f"{name} {signal.value:.2f} {symbol} {condition.bound:.2f}"
-    if not holds(signal.value, condition.bound):
-        return Verdict(matched=False, because=because)
-    strength = 1.0 if condition.is_ceiling else min(1.0, max(0.0, signal.value))
-    return Verdict(True, strength, because, signal.spans, signals=(name,))  # noqa: FBT003
-
-
-def _every(verdicts: list[Verdict]) -> Verdict:
-    """Combine by Kleene's `and`: one refuted part refutes, whatever was not measured beside it."""
-    refuted = [v for v in verdicts if v.refuted]
-    missing = () if refuted else _joined(v.missing for v in verdicts)
-    if refuted or missing:
-        shown = refuted or [v for v in verdicts if v.missing]
-        return Verdict(matched=False, because=" and ".join(v.because for v in shown), missing=missing)
-    return Verdict(
-        matched=True,
-        strength=min(v.strength for v in verdicts),
-        because=" and ".join(v.because for v in verdicts),
-        spans=_joined(v.spans for v in verdicts),
-        signals=_joined(v.signals for v in verdicts),
-    )
-
-
-def _some(verdicts: list[Verdict]) -> Verdict:
-    """Combine by Kleene's `or`: one part that holds decides, whatever was not measured beside it."""
-    hits = [v for v in verdicts if v.matched]
-    if not hits:
-        because = " or ".join(v.because for v in verdicts)
-        return Verdict(matched=False, because=because, missing=_joined(v.missing for v in verdicts))
-    return Verdict(
-        matched=True,
-        strength=max(v.strength for v in hits),
-        because=" or ".join(v.because for v in hits),
-        spans=_joined(v.spans for v in hits),
-        signals=_joined(v.signals for v in hits),
-    )
-
-
-def _joined(parts: Iterable[tuple[_T, ...]]) -> tuple[_T, ...]:
-    """Return all items in order, each once."""
-    return tuple(dict.fromkeys(chain.from_iterable(parts)))

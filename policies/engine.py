@@ -10,6 +10,7 @@ from policies.approval import with_approval
 from policies.candidates import with_candidates
 from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
+from policies.gate import is_shut
 from policies.origin import NOWHERE
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.switching import with_switch
@@ -56,7 +57,7 @@ def fire(
     """
     findings, errors = [], []
     for trigger in triggers if signals else ():
-        if trigger.when.holds(signals) is False:
+        if is_shut(trigger.gate, signals) or trigger.when.holds(signals) is False:
             continue
         verdict = evaluate(trigger.when, signals)
         if verdict.matched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from policies.data_guard import DataClass
 from policies.envelope import Envelopes
 from policies.escalation_triggers.base import SignalSource
 from policies.facts import Dialect, Tier
+from policies.gate import Gate, gate_of
 from policies.origin import Level, Origin
 from policies.pricing import ModelCard, PriceTable
 from policies.validation_rules import ValidationRules
@@ -54,7 +56,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
         return "premium" if deployment in self.tiers["premium"] else "base"
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+class Trigger(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A declared test over signals; firing may demand a floor."""
 
     id: str
@@ -68,6 +70,11 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     floor: Tier | None = None
     locked: bool = False
     """A later pack may not weaken or remove it."""
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The bounds of which a request has to reach one before the condition is worth a look."""
+        return gate_of(self.when)
 
 
 class Economy(msgspec.Struct, frozen=True, kw_only=True):

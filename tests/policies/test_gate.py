@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.condition import Compare, Condition, ConditionDoc, Every, Negated, Some, parse
+from policies.gate import gate_of, is_shut
+from policies.verdicts import Signal
+
+NAMES = st.sampled_from(("a", "b", "c"))
+BOUNDS = st.sampled_from((-1.0, 0.0, 0.5))
+VALUES = BOUNDS | st.floats()
+COMPARES = st.builds(Compare, NAMES, st.sampled_from(("at_least", "above", "at_most", "below")), BOUNDS)
+TREES = st.recursive(
+    COMPARES,
+    lambda inner: st.one_of(
+        st.builds(Negated, inner),
+        st.builds(Every, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Some, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+    ),
+    max_leaves=8,
+)
+A = {"signal": "a", "at_least": 2}
+LOW_A = {"signal": "a", "above": 1}
+B = {"signal": "b", "at_least": 3}
+NO_C = {"signal": "c", "below": 9}
+
+
+@pytest.mark.parametrize(
+    ("doc", "gate"),
+    [
+        (A, {"a": 2.0}),
+        (NO_C, {}),
+        ({"not": A}, {}),
+        ({"all": [NO_C, B, A]}, {"b": 3.0}),
+        ({"all": [NO_C, {"not": A}]}, {}),
+        ({"all": [{"any": [A, B]}, LOW_A]}, {"a": 1.0}),
+        ({"any": [A, B, LOW_A]}, {"a": 1.0, "b": 3.0}),
+        ({"any": [{"all": [A, B]}, {"all": [LOW_A, B]}]}, {"a": 1.0}),
+        ({"any": [A, NO_C]}, {}),
+    ],
+)
+def test_gates(doc: object, gate: dict[str, float]) -> None:
+    """Every way to hold is barred by one bound; a way that no bound bars leaves the gate open."""
+    assert dict(gate_of(parse(msgspec.convert(doc, ConditionDoc)))) == gate
+
+
+@pytest.mark.parametrize(
+    ("value", "shut"), [(1.99, True), (2.0, False), (math.nan, False), (-math.inf, False), (None, False)]
+)
+def test_shut(value: float | None, shut: bool) -> None:  # noqa: FBT001
+    """A gate is shut by what was measured and is below; without bounds it never is."""
+    signals = {} if value is None else {"a": Signal(value=value)}
+
+    assert is_shut((("a", 2.0),), signals) is shut
+    assert not is_shut((), signals)
+
+
+@given(tree=TREES, values=st.dictionaries(NAMES, VALUES))
+def test_shut_refutes(tree: Condition, values: dict[str, float]) -> None:
+    """What a gate refuses does not hold, and would not have been reported as untold."""
+    signals = {name: Signal(value=value) for name, value in values.items()}
+
+    assert not is_shut(gate_of(tree), signals) or tree.holds(signals) is False
