@@ -11,6 +11,12 @@ from aiohttp import web
 Headers = Mapping[str, str]
 
 
+class _EventStream(web.StreamResponse):
+    """A response whose head goes out with its first bytes: a write to a socket is what costs."""
+
+    _send_headers_immediately = False
+
+
 class ClientStream:
     """One event stream to a client, kept alive while nothing is sent.
 
@@ -56,8 +62,7 @@ class ClientStream:
         self.stop()
         if self._response is None:
             raise ConnectionError("the stream is not open")
-        await self._response.write(last)
-        await self._response.write_eof()
+        await self._response.write_eof(last)
         return self._response
 
     def stop(self) -> None:
@@ -68,7 +73,7 @@ class ClientStream:
             self._pinging.cancel()
 
     async def _open(self, headers: Headers) -> web.StreamResponse:
-        response = web.StreamResponse(headers={**headers, "cache-control": "no-cache"})
+        response = _EventStream(headers={**headers, "cache-control": "no-cache"})
         response.content_type = "text/event-stream"
         await response.prepare(self._http)
         return response

@@ -106,11 +106,10 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
     try:
         response = await stream.open(delivering.headers)
         delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
-        await response.write(delivery.head)
-        fault = await _relay(response, delivering, relay)
+        kept, fault = await _relay(response, delivering, relay)
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
-        return await stream.end(await _close_books(delivering, relay, fault))
+        return await stream.end(kept + await _close_books(delivering, relay, fault))
     finally:
         if not booked:
             relay.close()  # lets it estimate from what the vendor had counted so far
@@ -118,28 +117,43 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
         await delivery.reply.close()
 
 
-async def _relay(response: web.StreamResponse, delivering: Delivering, relay: Relay) -> Fault | None:
-    """Carry the rest of the stream over; return what went wrong with it, None when it is complete."""
-    stream = delivering.delivery.stream
-    if stream is None:
-        return relay.fault
+async def _relay(
+    response: web.StreamResponse, delivering: Delivering, relay: Relay
+) -> tuple[bytes, Fault | None]:
+    """Carry the stream over; return what went wrong with it, None when it is complete.
+
+    Where all of it has arrived, its last bytes are returned, to go out in one write with its end.
+    """
+    delivery = delivering.delivery
+    reply, stream, kept = delivery.reply, delivery.stream, delivery.head
     try:
+        if stream is None:
+            return kept, relay.fault
+        if not reply.whole:
+            kept = await _write(response, kept)
         async for chunk in stream:
-            out = relay.feed(chunk)
-            if out:
-                await response.write(out)
+            kept += relay.feed(chunk)
+            if not reply.whole:
+                kept = await _write(response, kept)
             if relay.fault is not None:
-                return relay.fault
+                return kept, relay.fault
         relay.close()
     except TransportFailure as failure:
         relay.close()
-        return Fault(kind=failure.kind, message=str(failure))
+        return kept, Fault(kind=failure.kind, message=str(failure))
     except ConnectionError:
         raise  # the client has left
     except Exception as error:  # noqa: BLE001 - a defect of ours must not end a stream silently
         structlog.get_logger("gateway").exception("relay_failed", request_id=delivering.exchange.id)
-        return Fault(kind="garbled", message=f"the relay failed: {type(error).__name__}")
-    return relay.fault
+        return kept, Fault(kind="garbled", message=f"the relay failed: {type(error).__name__}")
+    return kept, relay.fault
+
+
+async def _write(response: web.StreamResponse, out: bytes) -> bytes:
+    """Send what there is to send; return that nothing is left."""
+    if out:
+        await response.write(out)
+    return b""
 
 
 async def _close_books(delivering: Delivering, relay: Relay, fault: Fault | None) -> bytes:

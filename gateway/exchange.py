@@ -150,6 +150,11 @@ class Reply(Protocol):
     headers: Mapping[str, str]
     """Names in lower case; repeated headers joined by `, `."""
 
+    @property
+    def whole(self) -> bool:
+        """Tell whether all of the body has been handed out, so that reading on would not wait."""
+        ...
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, transfer and content encoding removed; raise TransportFailure."""
         ...

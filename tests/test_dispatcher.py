@@ -31,6 +31,7 @@ class Canned:
     status: int = 200
     parts: Sequence[bytes | BaseException] = (GOOD,)
     headers: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
     closed: int = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -83,6 +83,11 @@ class BodyReply:
         coding = headers.get("content-encoding")
         self._inflater = Inflater(coding.strip().lower()) if coding and coding != "identity" else None
 
+    @property
+    def whole(self) -> bool:
+        """Tell whether all of the body has been handed out; never true of a compressed one."""
+        return self._whole and self._inflater is None
+
     async def receive(self) -> bytes:
         """Return what arrived since the last call, b"" at the body's end; raise TransportFailure."""
         raise NotImplementedError
@@ -112,7 +117,7 @@ class BodyReply:
                 await self.close()
                 raise TransportFailure("garbled", f"the answer is over {limit} bytes long")
             pieces.append(piece)
-            if self._whole and self._inflater is None:
+            if self.whole:
                 break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

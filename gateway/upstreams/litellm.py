@@ -91,6 +91,8 @@ def _error_reply(error: Exception) -> Reply:
 class _Whole:
     """A complete answer."""
 
+    whole = False
+
     def __init__(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.headers: Mapping[str, str] = headers or {"content-type": "application/json"}
@@ -112,6 +114,7 @@ class _Stream:
     """A streaming answer, chunk objects turned into server-sent events."""
 
     status = 200
+    whole = False
 
     def __init__(self, chunks: Any) -> None:  # noqa: ANN401 - the library's stream wrapper has no public type
         self.headers: Mapping[str, str] = {"content-type": "text/event-stream"}

@@ -36,8 +36,11 @@ class Relay(Protocol):
     """The vendor's own count, the newest seen; None until it arrives."""
     fault: Fault | None
     """The answer went wrong: an error event, an undecodable event, or an end before the end."""
-    delivered_tokens: int
-    """Lower estimate of the output tokens in what was fed so far, for when usage never arrives."""
+
+    @property
+    def delivered_tokens(self) -> int:
+        """Lower estimate of the output tokens in what was fed so far, for when usage never arrives."""
+        ...
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived, return what to send now (possibly nothing)."""

@@ -32,7 +32,12 @@ class _Delta(msgspec.Struct):
 
     @property
     def has_output(self) -> bool:
-        return any(bytes(getattr(self, name)) not in _EMPTY for name in self.__struct_fields__)
+        if bytes(self.content) not in _EMPTY:
+            return True
+        return any(bytes(getattr(self, name)) not in _EMPTY for name in _OTHER_OUTPUT)
+
+
+_OTHER_OUTPUT = tuple(name for name in _Delta.__struct_fields__ if name != "content")
 
 
 class _Choice(msgspec.Struct):
@@ -61,7 +66,6 @@ class ChatRelay:
         self.has_output = False
         self.usage: Usage | None = None
         self.fault: Fault | None = None
-        self.delivered_tokens = 0
         self._provider = provider
         self._quirks = quirks
         self._repair = ChunkRepair(quirks.finish_reasons) if quirks.incomplete_answers else None
@@ -74,11 +78,12 @@ class ChatRelay:
         self._finishes = 0
         self._done = False
         self._usage_chunk = b""
+        self._usage_is_bare = False
         self._late = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived, return what to send now (possibly nothing)."""
-        if self._over:
+        if self._done or self.fault is not None:
             return b""
         segment = self._splitter.feed(chunk)
         sent = self._relay(segment) if segment else b""
@@ -101,6 +106,11 @@ class ChatRelay:
         return self._late + usage + DONE
 
     @property
+    def delivered_tokens(self) -> int:
+        """Lower estimate of the tokens: a chunk is one or more, but none is without a byte of text."""
+        return max(min(self._chunks, self._text_bytes), self._text_bytes // _TEXT_BYTES_PER_TOKEN)
+
+    @property
     def _over(self) -> bool:
         return self._done or self.fault is not None
 
@@ -108,13 +118,14 @@ class ChatRelay:
         if b"\r" in segment:
             return b"".join(self._take(event) for event in blocks(segment))
         sent: list[bytes] = []
-        position = 0
-        while position < len(segment) and not self._over:
+        position, size = 0, len(segment)
+        while position < size and not self._over:
             run = self._frame.run(segment, position) if self._frame else None
             if run:
                 position = run.end
                 sent.append(run.relayed)
-                self._count(run.chunks, run.text_bytes)
+                self._chunks += run.chunks
+                self._text_bytes += run.text_bytes
                 continue
             end = segment.index(b"\n\n", position) + 2
             sent.append(self._take(segment[position:end]))
@@ -170,7 +181,7 @@ class ChatRelay:
         shows_usage = bytes(chunk.usage).startswith(b"{")
         if shows_usage:
             self.usage = read_usage(chunk.usage) or self.usage
-            self._usage_chunk = data
+            self._usage_chunk, self._usage_is_bare = data, chunk.choices == []
             sent = splice(sent, replace={}, remove=("usage",)) if choices and sent else b""
         self._finishes += sum(choice.finish_reason is not None for choice in choices)
         event = raw if sent is data else encode_event(sent) if sent else b""
@@ -178,18 +189,14 @@ class ChatRelay:
             self.has_output = True
             frame, text_bytes = learn_frame(raw, event)
             self._frame = None if shows_usage or self._finishes else frame
-            self._count(1, text_bytes)
+            self._chunks += 1
+            self._text_bytes += text_bytes
         return event
 
-    def _count(self, chunks: int, text_bytes: int) -> None:
-        self._chunks += chunks
-        self._text_bytes += text_bytes
-        # A chunk is a token or more, but no token is without a byte of text.
-        tokens = min(self._chunks, self._text_bytes)
-        self.delivered_tokens = max(tokens, self._text_bytes // _TEXT_BYTES_PER_TOKEN)
-
     def _encode_usage(self, receipt: Mapping[str, str | int] | None) -> bytes:
-        data = splice(self._usage_chunk, replace={"choices": b"[]"})
+        data = self._usage_chunk
+        if not self._usage_is_bare:
+            data = splice(data, replace={"choices": b"[]"})
         if self._repair:
             data = self._repair.repair(data)
         if receipt:

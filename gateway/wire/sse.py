@@ -53,6 +53,8 @@ class EventSplitter:
         """Return the bytes of all events that are complete now, unchanged but for a leading BOM."""
         if self.overflowed:
             return b""
+        if self._started and not self._tail and chunk.endswith(b"\n\n"):
+            return chunk
         if not self._started:
             chunk = self._start(chunk)
         if not self._tail:
