@@ -15,6 +15,7 @@ from gateway.budget_alerts import BudgetAlerts
 from gateway.clock import Clock, SystemClock, new_id
 from gateway.config_file import Configuration
 from gateway.dispatcher import Dispatcher, Routes
+from gateway.entrance import LAYERS
 from gateway.exchange import Exchange, Upstream
 from gateway.fleet import ENVIRONMENT, LITELLM, LITELLM_EMBEDDINGS, Reach
 from gateway.inspection import Inspector
@@ -64,10 +65,8 @@ def build_app(configuration: Configuration, *, siblings: Siblings | None = None)
     reach = load_reach(configuration)
     policies = PolicySource(configuration, reach)
     telemetry, codecs = Telemetry(), build_codecs()
-    app = web.Application(
-        client_max_size=configuration.settings.server.max_body_bytes,
-        middlewares=[request_scope(clock), error_envelope(codecs, telemetry)],
-    )
+    app = web.Application(client_max_size=configuration.settings.server.max_body_bytes)
+    app[LAYERS] = (request_scope(clock), error_envelope(codecs, telemetry))
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         books = open_books(configuration, clock)

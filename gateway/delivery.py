@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from gateway.client_answer import send_whole
 from gateway.client_stream import ClientStream
 from gateway.clock import Clock
 from gateway.dispatcher import Delivery
@@ -84,8 +85,8 @@ def book_delivered(account: Account, delivery: Delivery, outcome: OutcomeKind) -
     )
 
 
-async def send_answer(delivering: Delivering) -> web.Response:
-    """Return the complete answer with its cost in the headers."""
+async def send_answer(delivering: Delivering) -> web.StreamResponse:
+    """Send the complete answer with its cost in the headers."""
     answer = delivering.delivery.answer
     if answer is None:
         raise Internal("an answer was expected; see the log by the request id")
@@ -94,7 +95,7 @@ async def send_answer(delivering: Delivering) -> web.Response:
     await delivering.close(delivering.account, "ok", _OK)
     if delivering.account.receipt is not None:
         headers |= receipt_headers(delivering.account.receipt)
-    return web.Response(body=answer.body, headers=headers, content_type="application/json")
+    return await send_whole(delivering.http, headers, answer.body, delivering.account.clock.now())
 
 
 async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock) -> web.StreamResponse:

@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.app import build_app
 from gateway.clock import new_id
 from gateway.config_file import Configuration
+from gateway.entrance import enter
 from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
 from gateway.listening import listen, url_of
 from gateway.log_lines import configure_logging
@@ -126,6 +127,7 @@ async def _start_on(
     )
     try:
         await runner.setup()
+        enter(runner)
         await _Site(runner, listening, configuration.settings.server.head_seconds).start()
     except BaseException:
         listening.close()
@@ -198,6 +200,11 @@ class Conversation(web.RequestHandler):
         """End the conversation."""
         self._head_timer.cancel()
         super().connection_lost(exc)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - the library's own
+        """Go on reading if reading had stopped; a body that came whole never stopped it."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def _expect_head(self) -> None:
         if not self._request_count:  # later heads are bounded by the keep-alive time
