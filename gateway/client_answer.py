@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from aiohttp import HttpVersion10, web
 
-from gateway.middleware.request_scope import SERVER_NAME
+from gateway.scope import SERVER_NAME
 
 
 class _Sent(web.StreamResponse):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -25,6 +27,17 @@ class SystemClock:
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+
+
+def iso_now() -> str:
+    """Return the instant in ISO 8601, UTC, to the microsecond."""
+    second, rest_ns = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_iso_second(second)}.{rest_ns // 1000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class FixedClock:

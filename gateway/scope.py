@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+SERVER_NAME = "gateway"
+"""What the `server` header says: no versions, which tell an attacker where to begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestScope:

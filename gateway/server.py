@@ -23,7 +23,7 @@ from gateway.entrance import enter
 from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
 from gateway.listening import listen, url_of
 from gateway.log_lines import configure_logging
-from gateway.middleware.request_scope import SERVER_NAME
+from gateway.scope import SERVER_NAME
 from gateway.siblings import Siblings
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.workers import Leash, Supervisor

@@ -167,10 +167,10 @@ class Telemetry:
 
     def _child(self, metric: M, *labels: str) -> M:
         """Return a metric's series, found without the checks and the lock of looking it up by labels."""
-        place = (metric, labels)
-        if place not in self._children:
-            self._children[place] = metric.labels(*labels)
-        return cast("M", self._children[place])
+        known = self._children.get((metric, labels))
+        if known is None:
+            known = self._children[metric, labels] = metric.labels(*labels)
+        return cast("M", known)
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

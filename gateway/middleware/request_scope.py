@@ -6,10 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from gateway.clock import Clock, new_id
-from gateway.scope import SCOPE, RequestScope
-
-SERVER_NAME = "gateway"
-"""What the `server` header says: no versions, which tell an attacker where to begin."""
+from gateway.scope import SCOPE, SERVER_NAME, RequestScope
 
 
 async def sign(_request: web.Request, response: web.StreamResponse) -> None:
