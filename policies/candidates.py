@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import date
 
 from msgspec.structs import replace
 
 from policies.data_guard import Applied, applied_classes, refusal
-from policies.facts import Features, Snapshot
+from policies.facts import Features, Snapshot, Tier
 from policies.policy import Deployment, Fallback, Policy
 from policies.pricing import Price, Usage, cost_nano, worst_case_nano
 from policies.verdicts import Alternative, Candidate, Decision, Denial, DenialCode, Dropped
@@ -31,14 +31,16 @@ _TELLING: Sequence[DenialCode] = (
     "policy_denied",
 )
 """Denial codes by how much they tell the caller of a request that met several obstacles."""
+_TIERS: Sequence[Tier] = ("base", "premium")
+_EPOCH, _DAY_S = date(1970, 1, 1).toordinal(), 86_400
 
 
 def with_candidates(
     draft: Decision, pinned: tuple[str, ...], features: Features, snapshot: Snapshot, policy: Policy
 ) -> Decision:
     """Add the ordered candidates, what was dropped, the alternatives' prices, or the denial."""
-    fleet = policy.fleet
-    day = _price_day(snapshot)
+    fleet, day = policy.fleet, price_day(snapshot)
+    own = fleet.tiers[draft.tier]
     candidates: list[Candidate] = []
     resting: list[Candidate] = []
     dropped: list[Dropped] = []
@@ -46,28 +48,31 @@ def with_candidates(
     applied = applied_classes(policy.data_classes, features) if policy.data_classes else ()
     for deployment_id in _ordered(draft, pinned, policy):
         deployment = fleet.deployments[deployment_id]
-        tier = draft.tier if deployment_id in fleet.tiers[draft.tier] else fleet.tier_of(deployment_id)
+        tier = draft.tier if deployment_id in own else fleet.tier_of(deployment_id)
         price = deployment.card.price_on(day)
-        obstacle = _forbidden(deployment, applied) or _obstacle(deployment, features, snapshot)
+        obstacle = _obstacle(deployment, features, snapshot, applied)
         if obstacle is None and price is not None:
             worst = _worst_case(features, deployment, price)
-            rests = snapshot.health.get(deployment_id) == "open"
-            place = resting if rests else candidates
-            place.append(Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst))
-            if rests:
-                reason = f"{deployment.model_name} is cooling down after failures"
-                dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=reason))
-            continue
-        obstacle = obstacle or Denial(code="no_deployment", reason=f"{deployment.model_name} has no price")
-        obstacles.append(obstacle)
-        dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=obstacle.reason))
+            candidate = Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst)
+            if snapshot.health.get(deployment_id) != "open":
+                candidates.append(candidate)
+                continue
+            resting.append(candidate)
+            reason = f"{deployment.model_name} is cooling down after failures"
+        else:
+            obstacle = obstacle or Denial(
+                code="no_deployment", reason=f"{deployment.model_name} has no price"
+            )
+            obstacles.append(obstacle)
+            reason = obstacle.reason
+        dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=reason))
     candidates = candidates or resting  # trying a resting one beats refusing when nobody else is left
     decision = replace(
         draft,
         candidates=tuple(candidates),
         dropped=tuple(dropped),
-        alternatives=() if features.dialect == "embeddings" else tuple(_alternatives(features, policy, day)),
-        data_classes=tuple(f"{a.data_class.name} ({a.because})" for a in applied),
+        alternatives=() if features.dialect == "embeddings" else _alternatives(features, policy, day),
+        data_classes=tuple([f"{a.data_class.name} ({a.because})" for a in applied]),
     )
     if not candidates:
         return replace(decision, denial=_denial(obstacles))
@@ -133,10 +138,13 @@ def _forbidden(deployment: Deployment, applied: Sequence[Applied]) -> Denial | N
     return None if reason is None else Denial(code="policy_denied", reason=reason)
 
 
-def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) -> Denial | None:
+def _obstacle(
+    deployment: Deployment, features: Features, snapshot: Snapshot, applied: Sequence[Applied] = ()
+) -> Denial | None:
     """Return why a deployment cannot serve this request, what will not pass first; None when it can."""
     card, name, allowed = deployment.card, deployment.model_name, snapshot.rights.allowed_models
-    needed = features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1]
+    if applied and (forbidden := _forbidden(deployment, applied)):
+        return forbidden
     if allowed is not None and name not in allowed:
         return Denial(code="policy_denied", reason=f"{name} is not allowed for this key")
     if (features.dialect == "embeddings") != card.embeds:
@@ -145,6 +153,7 @@ def _obstacle(deployment: Deployment, features: Features, snapshot: Snapshot) ->
         return Denial(code="unsupported", reason=f"{name} takes no images")
     if features.has_tools and not card.tools:
         return Denial(code="unsupported", reason=f"{name} takes no tools")
+    needed = prompt_tokens(features)
     if needed > card.context_window and not card.embeds:  # a window there is each text's, not the batch's
         reason = f"{needed} tokens exceed the context window of {name} ({card.context_window})"
         return Denial(code="context_length_exceeded", reason=reason)
@@ -184,7 +193,7 @@ def shortened(
     candidate: Candidate, tokens: int, *, features: Features, snapshot: Snapshot, deployment: Deployment
 ) -> Candidate | None:
     """Return the candidate with its worst case if answers end by `tokens`; None if that is no less."""
-    price = deployment.card.price_on(_price_day(snapshot))
+    price = deployment.card.price_on(price_day(snapshot))
     if price is None or features.max_output_tokens is not None or tokens >= deployment.card.max_output_tokens:
         return None
     output = tokens * max(1, features.choices)
@@ -194,21 +203,35 @@ def shortened(
 
 def output_tokens(features: Features, at_most: int) -> int:
     """Return the tokens of all answers together, each cut at `at_most` and at the client's own limit."""
-    limit = at_most if features.max_output_tokens is None else min(features.max_output_tokens, at_most)
-    return max(0, limit) * max(1, features.choices)
+    limit = features.max_output_tokens
+    each = at_most if limit is None or limit > at_most else limit
+    return max(0, each) * max(1, features.choices)
 
 
-def _alternatives(features: Features, policy: Policy, day: date) -> Iterable[Alternative]:
+def _alternatives(features: Features, policy: Policy, day: date) -> tuple[Alternative, ...]:
+    """Return what every deployment of both tiers is expected to cost."""
+    fleet = policy.fleet
     usage = Usage(
-        input_tokens=features.input_tokens * _REAL_SHARE[0] // _REAL_SHARE[1],
+        input_tokens=prompt_tokens(features),
         output_tokens=output_tokens(features, policy.economy.expected_output_tokens),
     )
-    for tier in ("base", "premium"):
-        for deployment_id in policy.fleet.tiers[tier]:
-            price = policy.fleet.deployments[deployment_id].card.price_on(day)
-            amount = None if price is None else cost_nano(usage, price)
-            yield Alternative(deployment=deployment_id, tier=tier, expected_nano=amount)
+    prices = [
+        (tier, deployment, fleet.deployments[deployment].card.price_on(day))
+        for tier in _TIERS
+        for deployment in fleet.tiers[tier]
+    ]
+    return tuple(
+        [
+            Alternative(
+                deployment=deployment,
+                tier=tier,
+                expected_nano=None if price is None else cost_nano(usage, price),
+            )
+            for tier, deployment, price in prices
+        ]
+    )
 
 
-def _price_day(snapshot: Snapshot) -> date:
-    return datetime.fromtimestamp(snapshot.now, UTC).date()
+def price_day(snapshot: Snapshot) -> date:
+    """Return the day (UTC) whose prices are in force."""
+    return date.fromordinal(_EPOCH + int(snapshot.now // _DAY_S))

@@ -19,7 +19,6 @@ from policies.verdicts import Decision, Denial, Finding, Ground, Signal
 _CLAUSE_CHARS = 120
 _SETTING: Mapping[Ground, str] = {
     "economy": "economy.threshold",
-    "cache": "economy.threshold",
     "sticky": "sticky_turns",
     "housekeeping": "housekeeping_tier",
     "default": "default_tier",
@@ -90,7 +89,8 @@ def judge(
 ) -> Decision:
     """Return the verdict from what was measured; `decide` without the reading of the prompt."""
     gain = signals.get(policy.economy.score)
-    floor = max((f.floor for f in findings if f.floor), key=_TIER_ORDER.__getitem__, default=None)
+    floors = {f.floor for f in findings}
+    floor: Tier | None = "premium" if "premium" in floors else "base" if "base" in floors else None
     draft = Decision(
         tier=policy.default_tier,
         ground="default",
@@ -106,12 +106,12 @@ def judge(
     )
     pinned = _honoured_pin(features, snapshot, policy.fleet, floor)
     if pinned:
-        draft = _pinned(draft, pinned, policy.fleet, features)
+        draft = replace(_pinned(draft, pinned, policy.fleet, features), decided_by="caller")
     else:
         tier, ground, reason = _choose_tier(features, snapshot, policy, draft)
-        draft = replace(draft, tier=tier, ground=ground, reason=reason)
+        decided_by = _last_word(ground, draft, policy)  # holding back a switch is the same layer's word
+        draft = replace(draft, tier=tier, ground=ground, reason=reason, decided_by=decided_by)
         draft = with_switch(draft, features, snapshot, policy)
-    draft = replace(draft, decided_by=_last_word(draft, policy))
     return with_approval(with_candidates(draft, pinned, features, snapshot, policy), features, policy)
 
 
@@ -133,13 +133,13 @@ def _unjudged(features: Features, snapshot: Snapshot, policy: Policy) -> Decisio
     return replace(draft, denial=Denial(code="wrong_endpoint", reason=reason))
 
 
-def _last_word(draft: Decision, policy: Policy) -> str:
+def _last_word(ground: Ground, draft: Decision, policy: Policy) -> str:
     """Return the layer whose rule decided: the trigger's for a floor, otherwise the setting's."""
-    if draft.ground == "floor":
+    if ground == "floor":
         finding = next(f for f in draft.findings if f.floor == draft.floor)
         return f"{finding.level}/{finding.layer}"
-    setting = _SETTING.get(draft.ground)
-    if draft.ground == "default" and draft.threshold is not None:
+    setting = _SETTING.get(ground)
+    if ground == "default" and draft.threshold is not None:
         setting = "economy.threshold"
     return "caller" if setting is None else str(policy.origins.get(setting, NOWHERE))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from msgspec.structs import replace
 
-from policies.candidates import output_tokens, prompt_tokens
+from policies.candidates import output_tokens, price_day, prompt_tokens
 from policies.facts import Features, Session, Snapshot, Tier
 from policies.policy import Deployment, Policy
 from policies.pricing import Price, Usage, cost_nano, usd
@@ -82,7 +80,7 @@ def _first(policy: Policy, tier: Tier) -> Deployment | None:
 
 
 def _price(deployment: Deployment, snapshot: Snapshot) -> Price | None:
-    return deployment.card.price_on(datetime.fromtimestamp(snapshot.now, UTC).date())
+    return deployment.card.price_on(price_day(snapshot))
 
 
 def _held(session: Session, deployment: str, now: float) -> int:
