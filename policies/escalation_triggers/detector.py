@@ -1,7 +1,8 @@
 """The learnt detector: one pass over an ask gives each trigger's probability and premium's gain.
 
 A linear model over words, marks and title words, kept as integers: each known feature maps to one wide
-integer that packs a 32-bit lane per output, so scoring is a sum of dictionary look-ups and one unpacking.
+integer that packs a 32-bit lane per output, so scoring is a sum of dictionary look-ups (in C) and one
+unpacking.
 Training (`python -m tools.train`) imports `features` and `measures` from here, so the two sides cannot drift.
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
+from math import exp
 from operator import mul
 from types import MappingProxyType
 from typing import Final
@@ -37,6 +40,7 @@ from policies.escalation_triggers.detector_file import (
 from policies.escalation_triggers.detector_text import (
     Scan,
     as_bytes,
+    beside_words,
     first_place,
     names_of,
     reading,
@@ -63,10 +67,13 @@ __all__ = [
 ]
 
 _REMEMBERED: Final = 4
-"""Texts whose features are kept: explaining a score needs them again."""
+"""Texts that are kept cut up: explaining a score needs them again."""
 
 _MOST_WEIGHED: Final = 48
 """How many features of a text an explanation looks at: the strongest for and against."""
+
+_SURE: Final = 60.0
+"""Log-odds beyond which a probability is as good as 0."""
 
 _UNLIKELY: Final = 1e-3
 """Kinds with a smaller share cannot move the blended gain."""
@@ -95,30 +102,29 @@ class Scores:
 
 def features(text: str) -> AbstractSet[bytes]:
     """Return the distinct features of the part of `text` that is read."""
-    return _scanned(text)[1]
+    return detector_text.features(_scanned(text))
 
 
 def measures(text: str) -> tuple[float, ...]:
     """Return the shape of the part of `text` that is read, as numbers."""
-    return detector_text.measures(_scanned(text)[0])
+    return detector_text.measures(_scanned(text))
 
 
 @lru_cache(_REMEMBERED)
-def _scanned(text: str) -> tuple[Scan, AbstractSet[bytes]]:
-    scanned = scan(text)
-    return scanned, detector_text.features(scanned)
+def _scanned(text: str) -> Scan:
+    return scan(text)
 
 
 class Detector:
     """Score and explain texts with one set of weights; pure, total and bounded in the text's size."""
 
-    __slots__ = ("_head", "_readings", "_weights", "revision")
+    __slots__ = ("_estimates", "_readings", "_weights", "revision")
 
     revision: str
     """A hash of the whole file: the same revision gives the same scores."""
 
     def __init__(self, head: Head, weights: Mapping[bytes, int], revision: str) -> None:
-        self._head = head
+        self._estimates = [_estimate_of(expert, head) for expert in head.experts]
         self._weights = weights
         self._readings = [(lane.bias, lane.slope * lane.scale) for lane in head.lanes]
         self.revision = revision
@@ -135,14 +141,16 @@ class Detector:
 
     def score(self, text: str) -> Scores:
         """Return all probabilities and the gain for `text`; reads a bounded part of any text."""
-        scanned, found = _scanned(text)
-        rows = [row for row in map(self._weights.get, found) if row]
-        lanes = self._read(rows)
-        chances = map(_sigmoid, lanes[: len(LABELS)])
+        scanned = _scanned(text)
+        others, row_of, unknown = beside_words(scanned), self._weights.get, repeat(0)
+        total = sum(map(row_of, others, unknown), sum(map(row_of, scanned.distinct, unknown)))
+        *sums, squares, known = lane_sums(total)
+        lanes = self._read(sums, squares, known)
+        chances = [1.0 / (1.0 + exp(min(_SURE, -log_odds))) for log_odds in lanes[: len(LABELS)]]
         return Scores(
             probabilities=MappingProxyType(dict(zip(LABELS, chances, strict=True))),
             gain=self._gain(lanes, detector_text.measures(scanned)),
-            known_fraction=len(rows) / len(found),
+            known_fraction=known / (len(scanned.distinct) + len(others)),
         )
 
     def explain(self, text: str, label: str, *, most: int = 5) -> tuple[Contribution, ...]:
@@ -155,7 +163,7 @@ class Detector:
             raise KeyError(f"unknown label `{label}`: use one of {', '.join(LABELS)}")
         lane = LABELS.index(label)
         known = {name: row for name in features(text) if (row := self._weights.get(name))}
-        step = self._readings[lane][1] * _norm(lane_sums(list(known.values()))[-1])
+        step = self._readings[lane][1] * _norm(lane_sums(sum(known.values()))[len(LANES)])
         steps = sorted([(lane_of(row, lane) - ZERO, name) for name, row in known.items()])
         half = _MOST_WEIGHED // 2
         strong = steps if len(steps) <= _MOST_WEIGHED else steps[:half] + steps[-half:]
@@ -165,10 +173,9 @@ class Detector:
         }
         return _placed(text, sorted(weighed.items(), key=_strength), step, most)
 
-    def _read(self, rows: Sequence[int]) -> list[float]:
+    def _read(self, sums: Sequence[int], squares: int, known: int) -> list[float]:
         """Return the calibrated log-odds (or gain) of every lane."""
-        *sums, squares = lane_sums(rows)
-        norm, zero = _norm(squares), ZERO * len(rows)
+        norm, zero = _norm(squares), ZERO * known
         return [
             bias + step * norm * (total - zero)
             for (bias, step), total in zip(self._readings, sums, strict=True)
@@ -176,16 +183,20 @@ class Detector:
 
     def _gain(self, lanes: Sequence[float], shape: Sequence[float]) -> float:
         """Return the blend of the experts' estimates, weighted by what kind of ask this looks like."""
-        head, last = self._head, len(LABELS) + len(KINDS)
+        last = len(LABELS) + len(KINDS)
+        evidence = (*shape, *lanes[: len(LABELS)], *lanes[last:])
         shares = _softmax(lanes[len(LABELS) : last])
-        evidence = [*lanes[: len(LABELS)], *lanes[last:]]
-        centred = [(x - c) / s for x, c, s in zip(shape, head.centres, head.spreads, strict=True)]
-        blend = sum(
-            share * _estimate(expert, centred, evidence)
-            for share, expert in zip(shares, head.experts, strict=True)
-            if share > _UNLIKELY
-        )
+        blend = 0.0
+        for share, (level, weights) in zip(shares, self._estimates, strict=True):
+            if share > _UNLIKELY:
+                blend += share * (level + sum(map(mul, weights, evidence)))
         return _squash(blend)
+
+
+def _estimate_of(expert: Expert, head: Head) -> tuple[float, Sequence[float]]:
+    """Return an expert's level and its weights of measures as they are, then of evidence."""
+    by_shape = [weight / spread for weight, spread in zip(expert.measures, head.spreads, strict=True)]
+    return expert.mean - sum(map(mul, by_shape, head.centres)), (*by_shape, *expert.evidence)
 
 
 def _strength(weighed: tuple[bytes, int]) -> tuple[int, bytes]:
@@ -211,19 +222,9 @@ def _norm(squares: int) -> float:
     return math.sqrt(NORM_STEPS / max(squares, 1))
 
 
-def _estimate(expert: Expert, shape: Sequence[float], evidence: Sequence[float]) -> float:
-    by_shape: float = sum(map(mul, expert.measures, shape))
-    by_words: float = sum(map(mul, expert.evidence, evidence))
-    return expert.mean + by_shape + by_words
-
-
-def _sigmoid(log_odds: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, log_odds))))
-
-
 def _softmax(log_odds: Sequence[float]) -> list[float]:
     top = max(log_odds)
-    raw = [math.exp(value - top) for value in log_odds]
+    raw = [exp(value - top) for value in log_odds]
     total = sum(raw)
     return [value / total for value in raw]
 
@@ -235,4 +236,4 @@ def _squash(estimate: float) -> float:
 
 
 def _softplus(value: float) -> float:
-    return math.log1p(math.exp(_SHARPNESS * value)) / _SHARPNESS
+    return math.log1p(exp(_SHARPNESS * value)) / _SHARPNESS

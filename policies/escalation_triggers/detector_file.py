@@ -51,7 +51,8 @@ _MAGIC: Final = b"detector 2\n"
 _DIGEST_BYTES: Final = 32
 _LANE_BYTES: Final = 4
 _MAX_BODY_BYTES: Final = 1 << 26
-_ROW: Final = struct.Struct(f"<{len(LANES) + 1}I")
+_STORED: Final = len(LANES) + 1
+_ROW: Final = struct.Struct(f"<{_STORED + 1}I")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def pack(head: Head, vocabulary: Sequence[str], weights: bytes) -> bytes:
 
 
 def unpack(blob: bytes) -> tuple[Head, dict[bytes, int]]:
-    """Return the head and one packed integer per feature.
+    """Return the head and one packed integer per feature: its lanes, its norm, and 1 to count it by.
 
     Raises:
         ValueError: the bytes are cut short, altered, or written for other labels.
@@ -119,9 +120,9 @@ def unpack(blob: bytes) -> tuple[Head, dict[bytes, int]]:
         raise ValueError(f"detector weights are malformed ({error!r}): rebuild them") from error
 
 
-def lane_sums(rows: Sequence[int]) -> tuple[int, ...]:
-    """Return the sum of every lane over packed integers, the norm's last."""
-    return _ROW.unpack(sum(rows).to_bytes(_ROW.size, "little"))
+def lane_sums(total: int) -> tuple[int, ...]:
+    """Return every lane of a sum of packed integers; last the norm, and how many there are."""
+    return _ROW.unpack(total.to_bytes(_ROW.size, "little"))
 
 
 def lane_of(row: int, lane: int) -> int:
@@ -169,10 +170,12 @@ def _check_sizes(head: Head) -> None:
 
 def _unpack_rows(names: list[bytes], rows: bytes, count: int) -> dict[bytes, int]:
     """Widen every byte to a lane at C speed, then cut one integer per feature."""
-    if len(names) != count or len(rows) != count * (len(LANES) + 1):
+    if len(names) != count or len(rows) != count * _STORED:
         raise ValueError(f"detector weights hold {len(rows)} bytes for {count} features: rebuild them")
-    wide = bytearray(len(rows) * _LANE_BYTES)
-    wide[::_LANE_BYTES] = rows
     width, read = _ROW.size, int.from_bytes
+    wide = bytearray(width * count)
+    for lane in range(_STORED):
+        wide[lane * _LANE_BYTES :: width] = rows[lane::_STORED]
+    wide[_STORED * _LANE_BYTES :: width] = b"\1" * count
     starts = range(0, len(wide), width)
     return {name: read(wide[at : at + width], "little") for name, at in zip(names, starts, strict=True)}

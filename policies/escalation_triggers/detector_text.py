@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import accumulate
+from math import log1p
 from typing import Final
+
+import msgspec
 
 HEAD_CHARS: Final = 2500
 TAIL_CHARS: Final = 700
@@ -52,19 +55,20 @@ _FOLD: Final = bytes(ord(chr(byte).lower()) if byte in _WORD else 32 for byte in
 _CASE: Final = bytes(97 * (byte in _LOWER) + 65 * (byte in _UPPER) or 32 for byte in range(256))
 _NO_MARKS: Final = bytes(byte for byte in range(256) if byte in _WORD or not 32 < byte < 127)  # noqa: PLR2004
 _MARKS: Final = [bytes((byte,)) for byte in range(256)]
+_TITLE_MARKS: Final = [b"^" + mark for mark in _MARKS]
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """The part of a text that is read, cut up."""
 
     piece: bytes
     words: list[bytes]
     distinct: set[bytes]
-    title: list[bytes]
+    title: set[bytes]
     marks: bytes
     """Every mark of the piece, in order."""
     title_marks: bytes
+    line_ends: int
 
 
 def scan(text: str) -> Scan:
@@ -74,7 +78,15 @@ def scan(text: str) -> Scan:
     title = piece.lstrip()[:TITLE_CHARS].partition(b"\n")[0]
     told = piece if read.isascii() else read.encode("ascii", "ignore")
     words = split_words(piece)
-    return Scan(piece, words, set(words), split_words(title), _marks_of(told), _marks_of(title))
+    return Scan(
+        piece,
+        words,
+        set(words),
+        set(split_words(title)),
+        told.translate(None, _NO_MARKS),
+        title.translate(None, _NO_MARKS),
+        piece.count(b"\n"),
+    )
 
 
 def as_bytes(text: str) -> bytes:
@@ -96,40 +108,48 @@ def reading(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def features(scanned: Scan) -> set[bytes]:
-    """Return the distinct features: words, marks, words and marks of the title, how it opens, sizes."""
-    words, piece = scanned.words, scanned.piece
-    found = set(scanned.distinct)
-    found.update(map(_MARKS.__getitem__, set(scanned.marks)))
-    found.update(map(b"^".__add__, scanned.title))
-    found.update(map(b"^".__add__, map(_MARKS.__getitem__, set(scanned.title_marks))))
+    """Return the distinct features: words, and what `beside_words` tells."""
+    return scanned.distinct.union(beside_words(scanned))
+
+
+def beside_words(scanned: Scan) -> list[bytes]:
+    """Return the other features, each once: marks, words and marks of the title, how it opens, sizes."""
+    words = scanned.words
+    found = [
+        b"#chars%d" % _bucket(len(scanned.piece)),
+        b"#lines%d" % _bucket(scanned.line_ends),
+        *map(_MARKS.__getitem__, set(scanned.marks)),
+        *map(_TITLE_MARKS.__getitem__, set(scanned.title_marks)),
+        *map(b"^".__add__, scanned.title),
+    ]
     if words:
-        found.update((b"^ " + words[0], b"^ " + b" ".join(words[:2])))
-    found.add(b"#chars%d" % _bucket(len(piece)))
-    found.add(b"#lines%d" % _bucket(piece.count(b"\n")))
+        found.append(b"^ " + words[0])
+    if len(words) > 1:
+        found.append(b"^ %b %b" % (words[0], words[1]))
     return found
 
 
 def measures(scanned: Scan) -> tuple[float, ...]:
     """Return the shape of the text as numbers, none of them about what it says; see `MEASURES`."""
-    piece, words, marks, distinct = scanned.piece, scanned.words, scanned.marks, scanned.distinct
-    tokens = len(words) + len(marks) or 1
+    words, marks, distinct = scanned.words, scanned.marks, scanned.distinct
+    chars, tokens = len(scanned.piece), len(words) + len(marks) or 1
     numbers = list(filter(bytes.isdigit, distinct))
     kinds = len(distinct) + len(set(marks))
     return (
-        math.log1p(len(piece)),
-        math.log1p(len(piece) / _PAGE_CHARS),
-        math.log1p(piece.count(b"\n")),
-        math.log1p(len(numbers)),
-        math.log1p(kinds),
+        log1p(chars),
+        log1p(chars / _PAGE_CHARS),
+        log1p(scanned.line_ends),
+        log1p(len(numbers)),
+        log1p(kinds),
         kinds / tokens,
-        len(piece) / tokens,
+        chars / tokens,
         len(words) / tokens,
         min(3.0, marks.count(b"?")),
-        math.log1p(max(map(len, numbers), default=0)),
-        math.log1p(marks.count(b",")),
-        math.log1p(marks.count(b".")),
-        math.log1p(piece.count(b" and ")),
-        *[math.log1p(marks.count(mark)) for mark in _COUNTED],
+        log1p(max(map(len, numbers), default=0)),
+        log1p(marks.count(b",")),
+        log1p(marks.count(b".")),
+        log1p(scanned.piece.count(b" and ")),
+        *map(log1p, map(marks.count, _COUNTED)),
     )
 
 
@@ -183,17 +203,8 @@ def _uncamelled(piece: bytes) -> bytes:
     between = piece.translate(_CASE).split(b"aA")
     if len(between) == 1:
         return piece
-    parts, start, end = [], 0, -1
-    for stretch in between[:-1]:
-        end += len(stretch) + 2
-        parts.append(piece[start:end])
-        start = end
-    parts.append(piece[start:])
-    return b" ".join(parts)
-
-
-def _marks_of(piece: bytes) -> bytes:
-    return piece.translate(None, _NO_MARKS)
+    cuts = [end - 1 for end in accumulate([len(stretch) + 2 for stretch in between[:-1]])]
+    return b" ".join([piece[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)])
 
 
 def _ask_start(text: str) -> int:

@@ -5,7 +5,8 @@ security issue") does not count; one that stands only inside quotation marks cou
 literal phrases, word-bounded and case-insensitive; `*` inside a word stands for any letters, and a term
 in `/slashes/` is an RE2 expression. RE2 has no backtracking, so no pack can stall the gateway.
 
-One pass looks for the needles of all terms (`sieve.py`); only terms with a needle in the ask are run.
+One pass looks for all phrases and for the needles of all expressions (`sieve.py`); only the few terms that
+it lets through are run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from policies.escalation_triggers.excerpt import Excerpt
 from policies.escalation_triggers.recall import remembering
 from policies.escalation_triggers.sieve import Sieve
 from policies.facts import Features
+from policies.linear_search import Find, finder
 from policies.verdicts import Signal, Span
 
 MAX_TERMS = 5_000
@@ -63,20 +65,19 @@ class Term:
 class _Entry:
     signal: str
     term: Term
-    pattern: re2._Regexp[str]
+    find: Find
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Text:
     """An excerpt encoded once: RE2 works on bytes, spans are in characters."""
 
     excerpt: Excerpt
     raw: bytes
+    is_ascii: bool
 
     def char_offset(self, offset: int) -> int:
-        if len(self.raw) == len(self.excerpt.text):
-            return offset
-        return len(self.raw[:offset].decode("utf-8", "ignore"))
+        return offset if self.is_ascii else len(self.raw[:offset].decode("utf-8", "ignore"))
 
 
 class LexiconSource:
@@ -87,18 +88,17 @@ class LexiconSource:
     def __init__(self, lexicons: Mapping[str, Sequence[Term]]) -> None:
         """Compile; raise ValueError naming the term that RE2 refuses, or what is too much together."""
         self._unseen = {f"lexicon.{name}": Signal(value=0.0) for name in lexicons}
+        terms = [(f"lexicon.{name}", term) for name, terms in lexicons.items() for term in terms]
+        patterns = [compile_term(term) for _, term in terms]
+        if len(terms) > MAX_TERMS:
+            raise ValueError(f"{len(terms)} lexicon terms; keep at most {MAX_TERMS}")
+        if sum(pattern.programsize for pattern in patterns) > _MAX_PROGRAM:
+            raise ValueError(f"{len(terms)} lexicon terms need too much memory together; shorten some")
         self._entries = [
-            _Entry(f"lexicon.{name}", term, compile_term(term))
-            for name, terms in lexicons.items()
-            for term in terms
+            _Entry(name, term, finder(pattern)) for (name, term), pattern in zip(terms, patterns, strict=True)
         ]
-        if len(self._entries) > MAX_TERMS:
-            raise ValueError(f"{len(self._entries)} lexicon terms; keep at most {MAX_TERMS}")
-        if sum(entry.pattern.programsize for entry in self._entries) > _MAX_PROGRAM:
-            raise ValueError(
-                f"{len(self._entries)} lexicon terms need too much memory together; shorten some"
-            )
-        self._sieve = Sieve([term_pattern(entry.term) for entry in self._entries])
+        phrases = {number for number, (_, term) in enumerate(terms) if not term.is_expression}
+        self._sieve = Sieve([term_pattern(term) for _, term in terms], phrases)
         self._of_text = remembering(self._measure)
 
     def names(self) -> Collection[str]:
@@ -111,9 +111,10 @@ class LexiconSource:
 
     def _measure(self, ask: str) -> Mapping[str, Signal]:
         excerpt = Excerpt.of(ask)
-        text = _Text(excerpt, excerpt.text.encode("utf-8", "replace"))
+        raw = excerpt.text.encode("utf-8", "replace")
+        text = _Text(excerpt, raw, is_ascii=len(raw) == len(excerpt.text))
         seen: dict[str, list[list[Span]]] = {}
-        for index in self._sieve.candidates(excerpt.text):
+        for index in self._sieve.candidates(raw):
             entry = self._entries[index]
             found = _found(entry, text)
             if found:
@@ -140,6 +141,7 @@ def compile_term(term: Term) -> re2._Regexp[str]:
     """Return a term's pattern; raise ValueError saying why RE2 refuses it or why it is no use."""
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True
     options.max_mem = _TERM_BYTES
     try:
         pattern = re2.compile(term_pattern(term), options)
@@ -169,13 +171,12 @@ def _found(entry: _Entry, text: _Text) -> list[Span]:
     """Return where a term stands whole and un-negated, up to the first place that is not a quotation."""
     excerpt, offset, found = text.excerpt, 0, []
     for _ in range(MAX_PLACES_PER_TERM):
-        match = entry.pattern.search(text.raw, offset)
-        if match is None:
+        first, offset = entry.find(text.raw, offset)
+        if first < 0:
             break
-        first, offset = match.span()
         start, end = text.char_offset(first), text.char_offset(offset)
         place = excerpt.original(start, end)
-        if place is None or not _counts(entry.term, excerpt.text, start, end):
+        if place is None or not _counts(entry, text, start, end):
             continue
         quoted = _is_quoted(excerpt.text, start, end)
         weight = entry.term.weight * (_QUOTED_WEIGHT if quoted else 1.0)
@@ -185,9 +186,11 @@ def _found(entry: _Entry, text: _Text) -> list[Span]:
     return found
 
 
-def _counts(term: Term, text: str, start: int, end: int) -> bool:
-    """Tell whether a match is whole words (an expression says so itself) and not negated."""
-    return (term.is_expression or _is_whole(text, start, end)) and not _is_negated(text, start)
+def _counts(entry: _Entry, text: _Text, start: int, end: int) -> bool:
+    """Tell whether a match is whole words (an expression says so itself, RE2 for ASCII) and not negated."""
+    words = text.excerpt.text
+    is_whole = text.is_ascii or entry.term.is_expression or _is_whole(words, start, end)
+    return is_whole and not _is_negated(words, start)
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:

@@ -1,4 +1,4 @@
-"""Needles: short literals one of which stands in every match of a pattern.
+"""Needles: groups of short literals, one of each group of which stands in every match of a pattern.
 
 Looking for all needles of all patterns at once tells which few patterns are worth running; the idea is
 that of RE2's own prefilter (Cox, "Regular Expression Matching with a Trigram Index", 2012). Reading is
@@ -15,6 +15,8 @@ from typing import Final
 MIN_CHARS: Final = 3
 MAX_CHARS: Final = 12
 """Longer needles are cut: their beginning is as telling and cheaper to keep."""
+_MAX_GROUPS: Final = 3
+"""What further groups would add to the most telling ones is not worth looking for."""
 _MAX_VARIANTS: Final = 24
 _MAX_DEPTH: Final = 20
 _CHAR_WORTH: Final = 4
@@ -48,20 +50,33 @@ _ANYTHING = _Part()
 _NOTHING = _Part(frozenset(("",)))
 
 
-def needles(pattern: str) -> frozenset[str]:
-    """Return case-folded ASCII literals one of which stands in every match of an RE2 `pattern`.
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """What is known of a pattern's matches before it is run."""
 
-    Empty where none can be told: such a pattern has to be run on every text.
-    """
+    groups: tuple[_Literals, ...] = ()
+    """Case-folded ASCII literals, one of each group of which stands in every match; the most telling first.
+    Empty where none can be told: such a pattern has to be run on every text."""
+    is_finite: bool = False
+    """The pattern matches a few texts and no others."""
+
+
+def needles(pattern: str) -> Needles:
+    """Return what stands in every match of an RE2 `pattern`."""
     reader = _Reader(pattern)
     try:
-        groups = reader.alternatives(0).groups()
+        part = reader.alternatives(0)
     except _Unreadable:
-        return frozenset()
-    if reader.at < len(pattern) or not groups:
-        return frozenset()
-    best = max(groups, key=_weight)
-    return _cut(best) if min(map(len, best)) >= MIN_CHARS else frozenset()
+        return Needles()
+    if reader.at < len(pattern):
+        return Needles()
+    telling = sorted(filter(_is_telling, part.groups()), key=_weight, reverse=True)
+    groups = dict.fromkeys(_cut(group) for group in telling[:_MAX_GROUPS])
+    return Needles(tuple(groups), is_finite=part.exact is not None)
+
+
+def _is_telling(group: _Literals) -> bool:
+    return min(map(len, group)) >= MIN_CHARS
 
 
 class _Reader:
