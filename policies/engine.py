@@ -42,7 +42,7 @@ def measure(features: Features, policy: Policy) -> dict[str, Signal]:
     signals: dict[str, Signal] = {}
     if features.ask.housekeeping is None:
         for source in policy.sources:
-            signals.update(source.measure(features))
+            signals |= source.measure(features)
     return signals
 
 

@@ -8,6 +8,10 @@ from typing import Protocol
 from policies.facts import Features
 from policies.verdicts import Signal, Span
 
+MANY = 64
+FEW = tuple(Signal(value=float(count)) for count in range(MANY))
+"""The signals of small counts and of flags: most are, and a signal can be shared."""
+
 
 class SignalSource(Protocol):
     """One file of measurements; `measure` is total, bounded in time, and never raises."""

@@ -20,7 +20,9 @@ class ContextSource:
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return the measures that are known."""
-        return {name: Signal(value=value) for name, value in (features.context or {}).items()}
+        if not features.context:
+            return {}
+        return {name: Signal(value=value) for name, value in features.context.items()}
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: the code is evidence and need not stand in the ask."""

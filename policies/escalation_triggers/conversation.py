@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from operator import attrgetter
 
+from policies.escalation_triggers.base import FEW, MANY
 from policies.facts import Conversation, Features
 from policies.verdicts import Signal, Span
 
-_COUNTS = {f"conversation.{name}": attrgetter(name) for name in Conversation.__struct_fields__}
+_FIELDS = Conversation.__struct_fields__
+_NAMES = tuple(f"conversation.{name}" for name in _FIELDS)
+_counts = attrgetter(*_FIELDS)
 
 
 class ConversationSource:
@@ -18,12 +21,14 @@ class ConversationSource:
 
     def names(self) -> Collection[str]:
         """Return the names of all counts."""
-        return _COUNTS.keys()
+        return _NAMES
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return every count of `features.conversation`."""
-        counts = features.conversation
-        return {name: Signal(value=float(count(counts))) for name, count in _COUNTS.items()}
+        counts = zip(_NAMES, _counts(features.conversation), strict=True)
+        return {
+            name: FEW[count] if 0 <= count < MANY else Signal(value=float(count)) for name, count in counts
+        }
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: counts over many turns have no place in the ask."""

@@ -31,6 +31,8 @@ class DeclaredSource:
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return 0 or 1 for every name asked for."""
+        if not self._asked:
+            return {}
         return {
             name: Signal(value=float(self._is_declared(features, field, value)))
             for name, (field, value) in self._asked.items()

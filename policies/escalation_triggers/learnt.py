@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 
 from policies.escalation_triggers.detector import LABELS, Detector
 from policies.escalation_triggers.recall import REMEMBERED_ASKS, REMEMBERED_CHARS, remembering
@@ -49,7 +48,7 @@ class DetectorSource:
         signals = {name: Signal(value=chance) for name, chance in chances}
         signals["detector.gain"] = Signal(value=scores.gain)
         signals["detector.known_fraction"] = Signal(value=scores.known_fraction)
-        return MappingProxyType(signals)
+        return signals
 
     def _spans(self, text: str, label: str) -> tuple[Span, ...]:
         found = self._detector.explain(text, label, most=_EXPLAINED_WORDS)

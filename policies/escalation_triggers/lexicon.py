@@ -16,7 +16,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from types import MappingProxyType
 
 import re2
 
@@ -119,7 +118,7 @@ class LexiconSource:
             found = _found(entry, text)
             if found:
                 seen.setdefault(entry.signal, []).append(found)
-        return MappingProxyType(self._unseen | {name: _signal(found) for name, found in seen.items()})
+        return self._unseen | {name: _signal(found) for name, found in seen.items()}
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: `measure` already gives every span."""

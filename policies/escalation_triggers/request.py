@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from policies.escalation_triggers.base import FEW
 from policies.facts import Declared, Features
 from policies.verdicts import Signal, Span
 
@@ -32,15 +33,18 @@ class RequestSource:
 
     def measure(self, features: Features) -> Mapping[str, Signal]:
         """Return the request's flags and sizes."""
-        values = {
-            "has_images": float(features.has_images),
-            "has_tools": float(features.has_tools),
-            "input_tokens": float(features.input_tokens),
+        signals = {
+            "request.has_images": FEW[features.has_images],
+            "request.has_tools": FEW[features.has_tools],
+            "request.input_tokens": Signal(value=float(features.input_tokens)),
         }
         if features.max_output_tokens is not None:
-            values["max_output_tokens"] = float(features.max_output_tokens)
-        values |= _declared(features.declared)
-        return {f"request.{name}": Signal(value=value) for name, value in values.items()}
+            signals["request.max_output_tokens"] = Signal(value=float(features.max_output_tokens))
+        if not features.declared.trusted:
+            signals["request.declared_production"] = FEW[False]
+            return signals
+        declared = _declared(features.declared)
+        return signals | {f"request.{name}": Signal(value=value) for name, value in declared.items()}
 
     def locate(self, name: str, features: Features) -> tuple[Span, ...]:  # noqa: ARG002
         """Return nothing: the request as a whole is meant."""
@@ -49,8 +53,6 @@ class RequestSource:
 
 def _declared(declared: Declared) -> Mapping[str, float]:
     """Return what a trusted key declares; `declared_impact` is the greatest of the impacts."""
-    if not declared.trusted:
-        return {"declared_production": 0.0}
     said = {
         "declared_impact": declared.impact,
         "declared_revenue_impact": declared.revenue_impact,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 
 from policies.escalation_triggers.excerpt import Excerpt
 from policies.escalation_triggers.recall import remembering
@@ -76,7 +75,7 @@ def _measure_text(text: str) -> Mapping[str, Signal]:
     signals = _NOTHING | {name: Signal(value=float(count)) for name, count in counts.items()}
     spans = tuple(_spans(excerpt, files))
     signals["structure.files_named"] = Signal(value=float(len(files)), spans=spans)
-    return MappingProxyType(signals)
+    return signals
 
 
 def _measure_evidence(evidence: Sequence[str]) -> dict[str, Signal]:
