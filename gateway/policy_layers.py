@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,33 +63,23 @@ class Policies:
 
     def compiled(self, team: str, packs: Packs) -> Policy:
         """Return the policy of a team with a key's packs over it, tested; raise ConfigError."""
-        settings, folder = self.configuration.settings, self.configuration.folder
-        for name in packs:
-            if name not in settings.policy.key_packs:
-                offered = ", ".join(settings.policy.key_packs) or "none is"
-                raise ConfigError(
-                    f"no key may carry the pack `{name[:64]}`; "
-                    f"the configuration's `policy.key_packs` name those that may: {offered}"
-                )
-        common = [resolve_pack(name, folder) for name in settings.policy.packs]
-        teams = next((entry.packs for entry in settings.teams if entry.name == team), [])
-        below = [*_levelled(common, "organisation"), *_levelled(_resolved(teams, folder), "team")]
-        stack = [*below, *_levelled(_resolved(packs, folder), "key")]
+        below = configured_layers(self.configuration, team)
+        stack = configured_layers(self.configuration, team, packs)
         return _compile_tested(stack, self.library, self.organisation.fleet, tested_from=len(below))
 
 
 def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
     """Compile every pack and run the tests beside it; raise ConfigError for the first that fails."""
     library, settings = load_library(), configuration.settings
-    folder = configuration.folder
-    common = _levelled(_resolved(settings.policy.packs, folder), "organisation")
+    common = configured_layers(configuration)
     teams: dict[str, Policy] = {}
     for team in settings.teams:
-        own = _levelled(_resolved(team.packs, folder), "team")
-        if own:
-            teams[team.name] = _compile_tested([*common, *own], library, fleet, tested_from=len(common))
-    for offered in _levelled(_resolved(settings.policy.key_packs, folder), "key"):
-        _compile_tested([*common, offered], library, fleet, tested_from=len(common))
+        if team.packs:
+            stack = configured_layers(configuration, team.name)
+            teams[team.name] = _compile_tested(stack, library, fleet, tested_from=len(common))
+    for offered in settings.policy.key_packs:
+        stack = configured_layers(configuration, packs=(offered,))
+        _compile_tested(stack, library, fleet, tested_from=len(common))
     return Policies(
         organisation=_compile_tested(common, library, fleet),
         teams=teams,
@@ -98,9 +88,58 @@ def load_policies(configuration: Configuration, fleet: Fleet) -> Policies:
     )
 
 
-def compile_packs(paths: Sequence[Path], fleet: Fleet) -> Policy:
-    """Return the policy of the given pack files, each laid over those before it; raise ConfigError."""
-    return _compile(_levelled(paths, "organisation"), load_library(), fleet)
+def configured_layers(configuration: Configuration, team: str = "", packs: Packs = ()) -> Stack:
+    """Return the packs that rule a team's key with these of its own; raise ConfigError."""
+    settings, folder = configuration.settings, configuration.folder
+    for name in packs:
+        if name not in settings.policy.key_packs:
+            offered = ", ".join(settings.policy.key_packs) or "none is"
+            raise ConfigError(
+                f"no key may carry the pack `{name[:64]}`; "
+                f"the configuration's `policy.key_packs` name those that may: {offered}"
+            )
+    of_team = next((entry.packs for entry in settings.teams if entry.name == team), ())
+    return (
+        *_levelled(settings.policy.packs, folder, "organisation"),
+        *_levelled(of_team, folder, "team"),
+        *_levelled(packs, folder, "key"),
+    )
+
+
+def configured_stacks(configuration: Configuration) -> Iterator[Stack]:
+    """Yield each configured pack with what lies below it, the organisation's first; raise ConfigError."""
+    settings, common = configuration.settings, configured_layers(configuration)
+    yield from (common[:end] for end in range(1, len(common) + 1))
+    for team in settings.teams:
+        stack = configured_layers(configuration, team.name)
+        yield from (stack[:end] for end in range(len(common) + 1, len(stack) + 1))
+    for offered in settings.policy.key_packs:
+        yield configured_layers(configuration, packs=(offered,))
+
+
+def stack_of(pack: Path, configuration: Configuration, team: str = "", packs: Packs = ()) -> Stack:
+    """Return a pack with what lies below it; raise ConfigError.
+
+    With a team or a key's packs: in those layers, or on top of them all. Otherwise where the configuration
+    has it first; one that it does not have lies over the organisation's.
+    """
+    layers = configured_layers(configuration, team, packs)
+    named = [layers] if team or packs else list(configured_stacks(configuration))
+    for stack in named:
+        for end, (path, _) in enumerate(stack, 1):
+            if path == pack:
+                return stack[:end]
+    return (*layers, (pack, layers[-1][1] if layers else "organisation"))
+
+
+def compile_stack(stack: Stack, fleet: Fleet) -> Policy:
+    """Return the policy of pack files in their layers, untested; raise ConfigError."""
+    return _compile(stack, load_library(), fleet)
+
+
+def compile_packs(paths: Iterable[Path], fleet: Fleet) -> Policy:
+    """Return the policy of pack files, each laid over those before it; raise ConfigError."""
+    return compile_stack([(path, "organisation") for path in paths], fleet)
 
 
 def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
@@ -109,13 +148,6 @@ def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
         return load_pack(texts, library=load_library(), fleet=fleet)
     except PackError as error:
         raise ConfigError(error.message, path=error.path, line=error.line) from None
-
-
-def pack_stack(pack: Path, configuration: Configuration) -> list[Path]:
-    """Return a pack with what lies below it: the configured packs before it, all of them for a new one."""
-    common = [resolve_pack(name, configuration.folder) for name in configuration.settings.policy.packs]
-    below = common[: common.index(pack)] if pack in common else common
-    return [*below, pack]
 
 
 def run_pack_tests(pack: Path, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
@@ -128,12 +160,8 @@ def run_pack_tests(pack: Path, policy: Policy) -> tuple[int, tuple[Failure, ...]
     return run_cases(read_pack(test_file(pack)).text, replace(policy, fleet=reference))
 
 
-def _resolved(names: Iterable[str], folder: Path) -> list[Path]:
-    return [resolve_pack(name, folder) for name in names]
-
-
-def _levelled(paths: Iterable[Path], level: Level) -> list[tuple[Path, Level]]:
-    return [(path, level) for path in paths]
+def _levelled(names: Iterable[str], folder: Path, level: Level) -> Iterator[tuple[Path, Level]]:
+    yield from ((resolve_pack(name, folder), level) for name in names)
 
 
 def _compile_tested(stack: Stack, library: Library, fleet: Fleet, *, tested_from: int = 0) -> Policy:
@@ -149,11 +177,15 @@ def _compile_tested(stack: Stack, library: Library, fleet: Fleet, *, tested_from
     return policy
 
 
-def _compile(stack: Stack, library: Library, fleet: Fleet) -> Policy:
+def stack_texts(stack: Stack) -> list[PackText]:
+    """Return the texts of pack files, each in its layer; raise ConfigError."""
     texts = (read_pack(path) for path, _ in stack)
-    packs = [PackText(pack.path, pack.text, level) for pack, (_, level) in zip(texts, stack, strict=True)]
+    return [PackText(pack.path, pack.text, level) for pack, (_, level) in zip(texts, stack, strict=True)]
+
+
+def _compile(stack: Stack, library: Library, fleet: Fleet) -> Policy:
     try:
-        return load_pack(packs, library=library, fleet=fleet)
+        return load_pack(stack_texts(stack), library=library, fleet=fleet)
     except PackError as error:
         raise ConfigError(error.message, path=error.path, line=error.line) from None
 

@@ -1,4 +1,4 @@
-"""What sets two policies apart, in words: triggers, floors, thresholds, settings and data classes."""
+"""What sets two policies apart, in words: triggers, floors, bounds and data classes; then the sections."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import TypeVar
 from policies.condition import Compare, Condition, Every, Negated, Some
 from policies.data_guard import DataClass
 from policies.policy import Policy, Trigger
+from policies.section_differences import (
+    approval_differences,
+    lexicon_differences,
+    setting_differences,
+    validation_differences,
+)
 
 _T = TypeVar("_T")
 _SIGN = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
@@ -17,9 +23,11 @@ def differences(before: Policy, after: Policy) -> tuple[str, ...]:
     """Return one line for each difference, in a steady order; none where both decide alike."""
     return (
         *_triggers(before, after),
-        *_settings(before, after),
+        *setting_differences(before, after),
         *_classes(before, after),
-        *_names(before, after),
+        *lexicon_differences(before, after),
+        *validation_differences(before.validation, after.validation),
+        *approval_differences(before, after),
     )
 
 
@@ -58,6 +66,10 @@ def _changes(was: Trigger, now: Trigger) -> Iterator[str]:
         yield f"floor {was.floor or 'none'} -> {now.floor or 'none'}"
     if was.locked != now.locked:
         yield "is now locked" if now.locked else "is no longer locked"
+    if was.kind != now.kind:
+        yield f"kind {was.kind} -> {now.kind}"
+    if was.reason != now.reason:
+        yield f"reason is now: {now.reason}"
     if was.priority != now.priority:
         yield f"priority {was.priority} -> {now.priority}"
     if was.when == now.when:
@@ -67,20 +79,6 @@ def _changes(was: Trigger, now: Trigger) -> Iterator[str]:
         yield from (f"{a.signal} {_SIGN[a.comparison]} {a.bound:g} -> {b.bound:g}" for a, b in bounds)
     else:
         yield f"condition {condition_words(was.when)} -> {condition_words(now.when)}"
-
-
-def _settings(before: Policy, after: Policy) -> Iterator[str]:
-    for section in ("economy", "fallback"):
-        was, now = getattr(before, section), getattr(after, section)
-        for name in was.__struct_fields__:
-            if getattr(was, name) != getattr(now, name):
-                yield f"{section}.{name} {_shown(getattr(was, name))} -> {_shown(getattr(now, name))}"
-    for name in ("answer_checks", "checked_streams", "sticky_turns", "housekeeping_tier", "default_tier"):
-        if getattr(before, name) != getattr(after, name):
-            yield f"{name} {_shown(getattr(before, name))} -> {_shown(getattr(after, name))}"
-    for name in ("validation", "approval"):
-        if getattr(before, name) != getattr(after, name):
-            yield f"the section {name} differs"
 
 
 def _classes(before: Policy, after: Policy) -> Iterator[str]:
@@ -112,22 +110,9 @@ def _essence(data_class: DataClass) -> tuple[object, ...]:
     )
 
 
-def _names(before: Policy, after: Policy) -> Iterator[str]:
-    """Yield the lexicons that only one has; terms are told of by the revision."""
-    old, new = ({n for s in p.sources if s.prefix == "lexicon" for n in s.names()} for p in (before, after))
-    yield from (f"{name} is gone" for name in sorted(old - new))
-    yield from (f"{name} is new" for name in sorted(new - old))
-
-
 def _paired(old: Mapping[str, _T], new: Mapping[str, _T]) -> Iterator[tuple[str, _T | None, _T | None]]:
     for name in sorted({*old, *new}):
         yield name, old.get(name), new.get(name)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _shape(condition: Condition) -> object:

@@ -1,11 +1,15 @@
-"""What a pack says that cannot be meant: bounds out of reach, floors weakened in passing, names taken."""
+"""What a pack says that cannot be meant: bounds out of reach, floors weakened in passing, unknown names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from policies.condition import Compare, Condition, Every, Negated, Some
-from policies.policy import Policy, Trigger
+from policies.condition import Compare, ConditionDoc, parse, signal_names
+from policies.pack import PackText
+from policies.pack_document import PackDoc, TriggerDoc
+from policies.policy import Policy
+from policies.yaml_lines import Document, convert, nearest, read
 
 _SHARES = (
     "detector.",
@@ -16,42 +20,77 @@ _SHARES = (
     "declared.",
 )
 """Signals that lie in 0..1."""
+_Found = tuple[str, str]
+"""Where in the pack (`$.a[0].b`), and what is odd there."""
 
 
-def warnings(below: Policy | None, policy: Policy, names: Sequence[str]) -> tuple[str, ...]:
-    """Return what is odd about the last pack of a stack called `names`; `below` is the policy without it."""
-    own = [trigger for trigger in policy.triggers if trigger.layer == names[-1]]
-    known = {trigger.id: trigger for trigger in below.triggers} if below else {}
-    return (
-        *(
-            [f"another pack below is called `{names[-1]}` too; give this one its own name"]
-            if names[-1] in names[:-1]
-            else []
-        ),
-        *(line for trigger in own for line in _unreachable(trigger)),
-        *(line for trigger in own if trigger.id in known for line in _weakened(known[trigger.id], trigger)),
-        *(f"trigger `{t.id}` of pack `{t.layer}` is disabled" for t in known.values() if _is_gone(t, policy)),
-        *_beyond(policy),
-    )
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """A warning: the pack's file, the line, what is odd there and what to do."""
+
+    path: str
+    line: int
+    message: str
 
 
-def _is_gone(trigger: Trigger, policy: Policy) -> bool:
-    return trigger.floor is not None and all(trigger.id != t.id for t in policy.triggers)
+def warnings(below: Policy | None, policy: Policy, packs: Sequence[PackText]) -> tuple[Oddity, ...]:
+    """Return what is odd about the last of `packs`, in the order of its lines.
+
+    `policy` is what they compile to, `below` the same without the last one.
+    """
+    documents = [read(pack.text) for pack in packs]
+    docs = [convert(document, PackDoc) for document in documents]
+    last, document, path = docs[-1], documents[-1], packs[-1].path
+    found = [
+        *_taken(last, docs[:-1]),
+        *(odd for place, trigger in _placed(last) for odd in _trigger(place, trigger, below)),
+        *_beyond(policy, document),
+        *_unread(last, policy),
+        *_nobody(last, policy),
+    ]
+    odd = (Oddity(path, document.line(place) or 1, message) for place, message in found)
+    return tuple(sorted(odd, key=lambda each: each.line))
 
 
-def _weakened(earlier: Trigger, later: Trigger) -> Iterator[str]:
-    if earlier.floor == "premium" and later.floor != "premium":
-        yield f"trigger `{later.id}` replaces one of pack `{earlier.layer}` and drops its floor; keep it"
-    elif earlier.when != later.when:
-        yield f"trigger `{later.id}` replaces that of pack `{earlier.layer}`; give it an id of its own"
+def _taken(last: PackDoc, earlier: Sequence[PackDoc]) -> Iterator[_Found]:
+    if last.pack in {doc.pack for doc in earlier}:
+        yield "$.pack", f"another pack below is called `{last.pack}` too; give this one its own name"
 
 
-def _unreachable(trigger: Trigger) -> Iterator[str]:
-    for compare in _needed(trigger.when):
-        if compare.signal.startswith(_SHARES) and _is_past(compare, 1.0):
-            yield f"trigger `{trigger.id}`: {compare.signal} never exceeds 1; lower {compare.bound:g}"
-    for every in _alls(trigger.when):
-        yield from (f"trigger `{trigger.id}`: {line}" for line in _contradictions(every))
+def _placed(doc: PackDoc) -> Iterator[tuple[str, TriggerDoc]]:
+    return ((f"$.triggers[{index}]", trigger) for index, trigger in enumerate(doc.triggers))
+
+
+def _trigger(place: str, trigger: TriggerDoc, below: Policy | None) -> Iterator[_Found]:
+    known = None if below is None else next((t for t in below.triggers if t.id == trigger.id), None)
+    where = f"trigger `{trigger.id}`"
+    if trigger.disabled:
+        if known is not None and known.floor is not None:
+            told = f"{where} of pack `{known.layer}` demands {known.floor} and is disabled"
+            yield f"{place}.disabled", f"{told}; raise its bounds instead, or say why in a comment"
+        return
+    if trigger.when is None:
+        return
+    yield from ((at, f"{where}: {odd}") for at, odd in _unreachable(f"{place}.when", trigger.when))
+    if known is None:
+        return
+    if known.floor == "premium" and trigger.floor != "premium":
+        yield place, f"{where} replaces one of pack `{known.layer}` and drops its floor; add `floor: premium`"
+    elif known.when != parse(trigger.when):
+        yield f"{place}.id", f"{where} replaces that of pack `{known.layer}`; give it an id of its own"
+
+
+def _unreachable(place: str, doc: ConditionDoc) -> Iterator[_Found]:
+    """Yield comparisons no value can meet, in every condition that is not negated."""
+    if doc.signal is not None:
+        compare = parse(doc)
+        if isinstance(compare, Compare) and doc.signal.startswith(_SHARES) and _is_past(compare, 1.0):
+            yield place, f"{compare.signal} never exceeds 1; lower {compare.bound:g}"
+    if doc.all is not None:
+        yield from _contradictions(place, doc.all)
+    for name, parts in (("all", doc.all), ("any", doc.any)):
+        for index, part in enumerate(parts or ()):
+            yield from _unreachable(f"{place}.{name}[{index}]", part)
 
 
 def _is_past(compare: Compare, most: float) -> bool:
@@ -62,39 +101,47 @@ def _is_past(compare: Compare, most: float) -> bool:
     )
 
 
-def _contradictions(every: Every) -> Iterator[str]:
-    parts = [part for part in every.parts if isinstance(part, Compare)]
-    for low in (part for part in parts if not part.is_ceiling):
-        for high in (part for part in parts if part.is_ceiling and part.signal == low.signal):
+def _contradictions(place: str, docs: Sequence[ConditionDoc]) -> Iterator[_Found]:
+    parsed = [(f"{place}.all[{index}]", parse(doc)) for index, doc in enumerate(docs)]
+    parts = [(at, part) for at, part in parsed if isinstance(part, Compare)]
+    for _, low in (each for each in parts if not each[1].is_ceiling):
+        for at, high in (each for each in parts if each[1].is_ceiling and each[1].signal == low.signal):
             if low.bound > high.bound:
-                yield f"{low.signal} cannot be both from {low.bound:g} and up to {high.bound:g}; correct one"
+                yield (
+                    at,
+                    f"{low.signal} cannot be both from {low.bound:g} and up to {high.bound:g}; correct one",
+                )
 
 
-def _beyond(policy: Policy) -> Iterator[str]:
-    economy = policy.economy
-    if economy.enabled and economy.threshold >= 1.0 and economy.score.startswith(_SHARES):
-        yield f"economy.threshold {economy.threshold:g} is hardly ever reached; disable the economy"
+def _beyond(policy: Policy, document: Document) -> Iterator[_Found]:
+    economy, place = policy.economy, "$.economy.threshold"
+    if place not in document.lines or not economy.enabled or not economy.score.startswith(_SHARES):
+        return
+    if economy.threshold >= 1.0 and economy.target_share is None:
+        told = f"economy.threshold {economy.threshold:g} is hardly ever reached"
+        yield place, f"{told}; say `enabled: false` if that is meant"
 
 
-def _needed(condition: Condition) -> Iterator[Compare]:
-    match condition:
-        case Compare():
-            yield condition
-        case Every(parts=parts) | Some(parts=parts):
-            for part in parts:
-                yield from _needed(part)
-        case Negated():
-            return
+def _unread(doc: PackDoc, policy: Policy) -> Iterator[_Found]:
+    """Yield the pack's lexicons that no trigger reads."""
+    read_names = {name for trigger in policy.triggers for name in signal_names(trigger.when)}
+    for name in doc.lexicons:
+        if f"lexicon.{name}" not in read_names and policy.economy.score != f"lexicon.{name}":
+            yield f"$.lexicons.{name}", f"no trigger reads lexicon.{name}; test it in one or remove it"
 
 
-def _alls(condition: Condition) -> Iterator[Every]:
-    match condition:
-        case Every(parts=parts):
-            yield condition
-            for part in parts:
-                yield from _alls(part)
-        case Some(parts=parts):
-            for part in parts:
-                yield from _alls(part)
-        case Compare() | Negated():
-            return
+def _nobody(doc: PackDoc, policy: Policy) -> Iterator[_Found]:
+    """Yield providers and deployments of data classes that the configuration does not have."""
+    deployments = policy.fleet.deployments.values()
+    providers = {deployment.provider for deployment in deployments}
+    names = {name for deployment in deployments for name in (deployment.id, deployment.model_name)}
+    for index, data_class in enumerate(doc.data_classes):
+        for key, given, known in (
+            ("providers", data_class.providers, providers),
+            ("deployments", data_class.deployments, names),
+        ):
+            for at, name in enumerate(given or ()):
+                if name not in known:
+                    hint = nearest(name, known) or f"; the configuration has {', '.join(sorted(known))}"
+                    told = f"class `{data_class.name}` names `{name}`, which is none of the {key}{hint}"
+                    yield f"$.data_classes[{index}].{key}[{at}]", told

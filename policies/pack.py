@@ -79,7 +79,8 @@ class _Read:
 def load_pack(packs: Sequence[PackText], *, library: Library, fleet: Fleet) -> Policy:
     """Compile packs, later ones over earlier ones, into a Policy over `fleet`; raise PackError."""
     reads = [_read(pack) for pack in packs]
-    sources = _sources(reads, library)
+    lexicons = _lexicons(reads)
+    sources = _sources(reads, lexicons, library)
     known = {name for source in sources for name in source.names()}
     triggers, settings, classes = _triggers(reads, known), Settings(), _classes(reads)
     validation, approval = ValidationRules(), ApprovalRules()
@@ -105,6 +106,7 @@ def load_pack(packs: Sequence[PackText], *, library: Library, fleet: Fleet) -> P
         sticky_turns=settings.value("sticky_turns", 0),
         housekeeping_tier=settings.value("housekeeping_tier", "base"),
         default_tier=settings.value("default_tier", "base"),
+        lexicons={name: {t.text: t.weight for t in terms} for name, terms in lexicons.items()},
         origins=settings.origins,
     )
 
@@ -127,8 +129,8 @@ def _read(source: PackText) -> _Read:
     return _Read(source, document, doc)
 
 
-def _sources(reads: Sequence[_Read], library: Library) -> tuple[SignalSource, ...]:
-    """Build every source; a lexicon holds all packs' terms, a repeated term at its greatest weight."""
+def _lexicons(reads: Sequence[_Read]) -> dict[str, tuple[Term, ...]]:
+    """Return all packs' terms by lexicon, a repeated term at its greatest weight."""
     lexicons: dict[str, dict[str, Term]] = {}
     for pack in reads:
         for name, docs in pack.doc.lexicons.items():
@@ -136,12 +138,15 @@ def _sources(reads: Sequence[_Read], library: Library) -> tuple[SignalSource, ..
             for index, doc in enumerate(docs):
                 term = _term(pack, f"$.lexicons.{name}[{index}]", doc)
                 terms[term.text] = max(term, terms.get(term.text, term), key=lambda t: t.weight)
+    return {name: tuple(terms.values()) for name, terms in lexicons.items()}
+
+
+def _sources(
+    reads: Sequence[_Read], lexicons: Mapping[str, Sequence[Term]], library: Library
+) -> tuple[SignalSource, ...]:
+    asked = {name for pack in reads for doc in pack.doc.triggers if doc.when for name in named(doc.when)}
     try:
-        return build_sources(
-            {name: tuple(terms.values()) for name, terms in lexicons.items()},
-            library.detector,
-            {name for pack in reads for doc in pack.doc.triggers if doc.when for name in named(doc.when)},
-        )
+        return build_sources(lexicons, library.detector, asked)
     except ValueError as error:
         raise _last_to_say(reads, "$.lexicons").error("$.lexicons", str(error)) from None
 

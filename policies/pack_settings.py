@@ -28,6 +28,9 @@ _SHARES = ("economy.threshold", "economy.target_share")
 _COUNTS = {"economy.expected_output_tokens": "tokens", "sticky_turns": "turns"}
 
 
+MAX_COUNT = 1_000_000
+
+
 class SettingFault(ValueError):
     """A setting that cannot be used; `path` says where it stands in the pack."""
 
@@ -93,8 +96,8 @@ def _locks(doc: PackDoc) -> Iterator[str]:
 def _check(path: str, value: object) -> None:
     if path in _SHARES and isinstance(value, float) and not 0.0 <= value <= 1.0:
         raise SettingFault(path, f"`{value}` is outside 0..1; give a share")
-    if path in _COUNTS and isinstance(value, int) and value < 0:
-        raise SettingFault(path, f"`{value}` {_COUNTS[path]} cannot be; give 0 or more")
+    if path in _COUNTS and isinstance(value, int) and not 0 <= value <= MAX_COUNT:
+        raise SettingFault(path, f"`{value}` {_COUNTS[path]} cannot be; give 0 to {MAX_COUNT}")
     if path == "answer_checks.enabled" and isinstance(value, list):
         for index, name in enumerate(value):
             if name not in CHECK_NAMES:

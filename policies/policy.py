@@ -141,5 +141,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     sticky_turns: int = 0
     housekeeping_tier: Tier = "base"
     default_tier: Tier = "base"
+    lexicons: Mapping[str, Mapping[str, float]] = msgspec.field(default_factory=dict)
+    """By name: every term with its weight, as `sources` look for them."""
     origins: Mapping[str, Origin] = msgspec.field(default_factory=dict)
     """Which pack had the last word on each setting, e.g. `economy.threshold`."""

@@ -15,6 +15,17 @@ _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]"
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _BAD_CHOICE = re.compile(r"Invalid enum value '(?P<value>.*)'", re.DOTALL)
+_BAD_TYPE = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<given>[^`]*)`$")
+_TYPES = {
+    "array": "a list",
+    "object": "a mapping",
+    "str": "text",
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "a boolean",
+    "null": "nothing",
+}
+"""msgspec's names of types as a document's author knows them."""
 _UNQUOTED = re.compile(r"Expected `str.*, got `(int|float|bool)`")
 
 _Step = str | int | None
@@ -35,8 +46,11 @@ def explain(fault: str, value: object, shape: type) -> tuple[str, str]:
     if found := _BAD_CHOICE.match(message):
         choices = ", ".join(f"`{choice}`" for s in shapes for choice in get_args(s))
         return f"`{path}`: `{found['value'][:80]}` is not one of {choices}", path
-    remedy = "; put it in quotes" if _UNQUOTED.match(message) else ""
-    return f"`{path}`: {message[:1].lower()}{message[1:]}{remedy}", path
+    if found := _BAD_TYPE.match(message):
+        remedy = "; put it in quotes" if _UNQUOTED.match(message) else ""
+        wanted = " or ".join(_TYPES.get(t, t) for t in found["wanted"].split(" | ") if t != "null")
+        return f"`{path}` must be {wanted}, not {_TYPES.get(found['given'], found['given'])}{remedy}", path
+    return f"`{path}`: {message[:1].lower()}{message[1:]}", path
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def read(text: str) -> Document:
         line = text.count("\n", 0, error.start) + 1
         raise DocumentError("not valid Unicode; save the file as UTF-8", line) from None
     if node is None:
-        return Document({})
+        return Document({}, {"$": 1})
     reader = _Reader()
     return Document(reader.value(node, "$"), reader.lines)
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from inspect import cleandoc
 from pathlib import Path
 from typing import get_args, get_origin
 
+import click
 import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from gateway import errors, openapi
+from gateway.cli import COMMANDS, gateway
 from gateway.routers import ROUTES
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
@@ -52,6 +55,32 @@ def endpoints_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def commands_page() -> str:
+    """Return every command with its arguments and options."""
+    lines = [_NOTE + "# Commands\n", "`gateway COMMAND --help` says the same."]
+    for name in COMMANDS:
+        command = gateway.get_command(click.Context(gateway), name)
+        if command is not None:
+            lines += _command(command, f"gateway {name}")
+    return "\n".join(lines) + "\n"
+
+
+def _command(command: click.Command, name: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for part, inner in sorted(command.commands.items()):
+            yield from _command(inner, f"{name} {part}")
+        return
+    context = click.Context(command, info_name=name)
+    yield f"\n## `{' '.join((name, *command.collect_usage_pieces(context)))}`\n"
+    yield cleandoc(command.help or "")
+    records = [
+        option.get_help_record(context) for option in command.params if isinstance(option, click.Option)
+    ]
+    told = [f"| `{record[0].replace('|', '/')}` | {record[1]} |" for record in records if record]
+    if told:
+        yield "\n".join(("", "| option | meaning |", "|---|---|", *told))
+
+
 def metrics_page() -> str:
     """Return every metric with its labels."""
     lines = [_NOTE + "# Metrics\n", "| metric | type | meaning |", "|---|---|---|"]
@@ -75,6 +104,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/errors.md": errors_page,
     "docs/endpoints.md": endpoints_page,
     "docs/metrics.md": metrics_page,
+    "docs/commands.md": commands_page,
     "docs/openapi.json": openapi_page,
     "policies/packs/schema.json": pack_schema,
 }

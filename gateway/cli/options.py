@@ -33,6 +33,28 @@ config_option = click.option(
 )
 
 
+def layer_options(command: _F) -> _F:
+    """Add the options that say whose policy is meant: a team's, and a key's over it."""
+    command = click.option(
+        "--key-pack",
+        "key_packs",
+        multiple=True,
+        help="With this pack of a key on top; of `policy.key_packs`, may be repeated.",
+    )(command)
+    return click.option("--team", default="", help="With this team's packs.")(command)
+
+
+def open_layers(path: Path | None, team: str) -> Configuration:
+    """Return the configuration as for `open_configuration`; end with one line if it declares no such team."""
+    configuration = open_configuration(path, need_secrets=False)
+    teams = {declared.name for declared in configuration.settings.teams}
+    if team and team not in teams:
+        known = ", ".join(sorted(teams)) or "none"
+        message = f"the configuration declares no team `{team}` (it declares: {known}); name one of those"
+        raise click.ClickException(message)
+    return configuration
+
+
 def limit_options(command: _F) -> _F:
     """Add the options of limits of pace; 0 lifts one."""
     for name, text in (

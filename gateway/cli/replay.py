@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # policies are imported when there is something to replay
     from gateway.config_file import Configuration
     from gateway.policy_layers import Policies
     from gateway.replay import BackTest, PolicyOf
+    from gateway.stores.base import Directory
     from gateway.stores.sql_books import SqlBooks
     from policies.pack import PackText
     from policies.policy import Policy
@@ -98,14 +99,16 @@ def _configured(policies: Policies) -> PolicyOf:
     return policy_of
 
 
-def run(configuration: Configuration, policy_of: PolicyOf, question: Question) -> BackTest:
-    """Return the back-test, with a progress bar where someone is watching."""
+def run(configuration: Configuration, policy_of: PolicyOf, question: Question, team: str = "") -> BackTest:
+    """Return the back-test, of a team's decisions or all; with a progress bar where someone is watching."""
     from gateway.backtest import back_test
 
-    async def use(books: SqlBooks, _directory: object) -> BackTest:
-        total = await books.count_decisions(question.since_ms, question.until_ms, team_id=question.team_id)
+    async def use(books: SqlBooks, directory: Directory) -> BackTest:
+        team_id = (await directory.find_team(team)).id if team else question.team_id
+        asked = msgspec.structs.replace(question, team_id=team_id)
+        total = await books.count_decisions(asked.since_ms, asked.until_ms, team_id=team_id)
         with _progress(total) as progress:
-            return await back_test(books, policy_of, question, progress)
+            return await back_test(books, policy_of, asked, progress)
 
     return with_books(configuration, use)
 

@@ -46,11 +46,11 @@ spare: {size: 5}
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("size: 2", "size: two", 5, "`$.leaves.c/d.size`: expected `int`, got `str`"),
-        ("l: 3", "l: x", 8, "`$.leaves.c/d.marks.y.l`: expected `int`, got `str`"),
+        ("size: 2", "size: two", 5, "`$.leaves.c/d.size` must be a whole number, not text"),
+        ("l: 3", "l: x", 8, "`$.leaves.c/d.marks.y.l` must be a whole number, not text"),
         ("    size: 1", "    sise: 1", 3, "`$.leaves.a.b` has no setting `sise`; did you mean `size`?"),
         ("    size: 2\n", "", 4, "`$.leaves.c/d` needs `size`; add it"),
-        ("- plain", "- 5", 10, "`$.rows[0]`: expected `str | object`, got `int`; put it in quotes"),
+        ("- plain", "- 5", 10, "`$.rows[0]` must be text or a mapping, not a whole number; put it in quotes"),
         (
             "size: 4",
             "size: 4\n    colour: blue",
@@ -61,12 +61,12 @@ spare: {size: 5}
             "{size: 5}",
             "{size: 5, name: no}",
             12,
-            "`$.spare.name`: expected `str`, got `bool`; put it in quotes",
+            "`$.spare.name` must be text, not a boolean; put it in quotes",
         ),
         ("{size: 5}", "{size: 5, sizes: 1}", 12, "`$.spare` has no setting `sizes`; did you mean `size`?"),
         ("spare:", "leafs: {}\nspare:", 12, "`$` has no setting `leafs`; did you mean `leaves`?"),
         ("spare:", "qqq: {}\nspare:", 12, "`$` has no setting `qqq`"),
-        ("{size: 5}", "[]", 12, "`$.spare`: expected `object | null`, got `array`"),
+        ("{size: 5}", "[]", 12, "`$.spare` must be a mapping, not a list"),
     ],
 )
 def test_fault_in_words(old: str, new: str, line: int, message: str) -> None:
@@ -88,7 +88,7 @@ def test_fits() -> None:
 
 def test_top_level() -> None:
     """A document that is no mapping at all is told so."""
-    with pytest.raises(DocumentError, match=r"`\$`: expected `object`, got `str`"):
+    with pytest.raises(DocumentError, match=r"`\$` must be a mapping, not text"):
         convert(read("just text"), Tree)
 
 
@@ -97,7 +97,7 @@ def test_nobody_to_blame(value: object) -> None:
     """A fault that no single entry shows is told of the whole mapping."""
     told = explain("Expected `int`, got `str` - at `$.leaves[...].size`", value, Tree)
 
-    assert told == ("`$.leaves[...].size`: expected `int`, got `str`", "$.leaves[...].size")
+    assert told == ("`$.leaves[...].size` must be a whole number, not text", "$.leaves[...].size")
 
 
 def test_many_entries() -> None:
@@ -114,6 +114,6 @@ def test_fault_without_its_document() -> None:
     fault = "Expected `int`, got `str` - at `$.leaves[...].size`"
 
     assert explain(fault, None, Tree) == (
-        "`$.leaves[...].size`: expected `int`, got `str`",
+        "`$.leaves[...].size` must be a whole number, not text",
         "$.leaves[...].size",
     )
