@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Raw
 
 from gateway.exchange import Fault
 from gateway.wire.anthropic_events import (
     BlockDelta,
     ErrorEvent,
-    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
     StreamEvent,
-    TextDelta,
-    ThinkingDelta,
     read_event,
 )
+from gateway.wire.anthropic_growth import Growth, GrowthFrame, learn_frame, read_growth
 from gateway.wire.anthropic_types import UNREADABLE, WireUsage
 from gateway.wire.anthropic_usage import read_usage
-from gateway.wire.sse import EventSplitter
+from gateway.wire.sse import EventSplitter, blocks
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
 from policies.pricing import Usage
 
@@ -39,12 +39,12 @@ class AnthropicStream:
         self.has_output = False
         self.usage: Usage | None = None
         self.fault: Fault | None = None
-        self.delivered_tokens = 0
         self.ended = False
         self.stop_reason: str | None = None
         self._splitter = EventSplitter()
         self._started: WireUsage | None = None
         self._chars = 0
+        self._frame: GrowthFrame | None = None
         self._closing = b""
         """What a last event without its blank line turned into; `finish` sends it first."""
 
@@ -67,6 +67,35 @@ class AnthropicStream:
         """Return whether `fault` is set."""
         return self.fault is not None
 
+    @property
+    def delivered_tokens(self) -> int:
+        """Lower estimate of the output tokens in what was fed so far."""
+        return self._chars // _CHARS_PER_TOKEN
+
+    def _events(self, chunk: bytes) -> Iterator[tuple[bytes, Growth | StreamEvent | None]]:
+        """Yield what arrived, each event with its bytes, like deltas in a row as one.
+
+        None stands for what means nothing here, and for whatever comes after a fault or the end.
+        """
+        segment = self._accept(chunk)
+        if b"\r" in segment:
+            for raw in blocks(segment):
+                yield raw, self._decode(raw)
+            return
+        position = 0
+        while position < len(segment):
+            run = self._frame.run(segment, position) if self._frame else None
+            if run and self._frame:
+                yield segment[position : run.end], self._count(self._frame.growth(run))
+                position = run.end
+                continue
+            end = segment.find(b"\n\n", position) + 2
+            if end < position:
+                return  # an idle line end
+            raw = segment[position:end]
+            yield raw, self._decode(raw)
+            position = end
+
     def _accept(self, chunk: bytes) -> bytes:
         """Return the whole events that are there now."""
         segment = self._splitter.feed(chunk)
@@ -74,7 +103,7 @@ class AnthropicStream:
             self._fail(garbled("an event of the stream is too long"))
         return segment
 
-    def _decode(self, raw: bytes) -> StreamEvent | None:
+    def _decode(self, raw: bytes) -> Growth | StreamEvent | None:
         """Read one event and keep count; None for what means nothing here, and after a fault or the end."""
         if self.failed() or self.ended:
             return None
@@ -84,21 +113,19 @@ class AnthropicStream:
             plain = read_embedded_fault(self._provider, raw)
             self._fail(plain or garbled(f"an event of the stream cannot be read: {error}"))
             return None
-        if isinstance(event, BlockDelta):
-            self._count(event)
-        elif event is not None:
-            self._track(event)
-        return event
+        if not isinstance(event, BlockDelta):
+            if event is not None:
+                self._track(event)
+            return event
+        growth = read_growth(event)
+        if growth is None:
+            return event
+        self._frame = learn_frame(raw, growth)
+        return self._count(growth)
 
-    def _count(self, event: BlockDelta) -> None:
-        delta = event.delta
-        if isinstance(delta, TextDelta):
-            self._chars += len(delta.text)
-        elif isinstance(delta, InputJsonDelta):
-            self._chars += len(delta.partial_json)
-        elif isinstance(delta, ThinkingDelta):
-            self._chars += len(delta.thinking)
-        self.delivered_tokens = self._chars // _CHARS_PER_TOKEN
+    def _count(self, growth: Growth) -> Growth:
+        self._chars += sum(map(len, growth.said))
+        return growth
 
     def _track(self, event: StreamEvent) -> None:
         match event:
@@ -108,7 +135,7 @@ class AnthropicStream:
                 self.stop_reason = event.delta.stop_reason or self.stop_reason
                 self._settle(event.usage)
             case MessageStop():
-                self.ended = True
+                self.ended, self._frame = True, None
                 self._estimate()
             case ErrorEvent():
                 self._fail(embedded_fault(self._provider, event.error))
@@ -120,7 +147,7 @@ class AnthropicStream:
             self.usage = read_usage(*(count for count in (self._started, final) if count is not None))
 
     def _fail(self, fault: Fault) -> None:
-        self.fault = fault
+        self.fault, self._frame = fault, None
         self._estimate()
 
     def _estimate(self) -> None:

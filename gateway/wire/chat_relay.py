@@ -127,7 +127,9 @@ class ChatRelay:
                 self._chunks += run.chunks
                 self._text_bytes += run.text_bytes
                 continue
-            end = segment.index(b"\n\n", position) + 2
+            end = segment.find(b"\n\n", position) + 2
+            if end < position:
+                break  # an idle line end
             sent.append(self._take(segment[position:end]))
             position = end
         return sent[0] if len(sent) == 1 else b"".join(sent)

@@ -9,21 +9,15 @@ from msgspec import Struct
 
 from gateway.errors import InvalidRequest
 from gateway.exchange import ChatRequest, Target
-from gateway.wire.anthropic_events import (
-    BlockDelta,
-    BlockStart,
-    InputJsonDelta,
-    StreamEvent,
-    TextDelta,
-    ThinkingDelta,
-)
+from gateway.wire.anthropic_events import BlockStart, StreamEvent
+from gateway.wire.anthropic_growth import Growth
 from gateway.wire.anthropic_stream import AnthropicStream, embedded_fault
 from gateway.wire.anthropic_types import UNREADABLE, Message, TextBlock, ToolUseBlock
 from gateway.wire.anthropic_usage import read_usage
 from gateway.wire.base import Answer
 from gateway.wire.foreign_thinking import strip_foreign_thinking
 from gateway.wire.splice import splice
-from gateway.wire.sse import blocks, encode_event
+from gateway.wire.sse import encode_event
 from gateway.wire.vendor_errors import garbled
 
 _MESSAGE = msgspec.json.Decoder(Message)
@@ -87,8 +81,7 @@ class MessagesRelay(AnthropicStream):
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived, return what to send now (possibly nothing)."""
         passed: list[bytes] = []
-        for raw in blocks(self._accept(chunk)):
-            event = self._decode(raw)
+        for raw, event in self._events(chunk):
             if self.failed():
                 break
             if self.ended:
@@ -133,14 +126,10 @@ def _lower_limits(raw: bytes, largest: int) -> dict[str, bytes]:
     return lowered
 
 
-def _is_output(event: StreamEvent | None) -> bool:
-    if isinstance(event, BlockStart):
-        block = event.content_block
-        return isinstance(block, ToolUseBlock) or (isinstance(block, TextBlock) and bool(block.text))
-    if not isinstance(event, BlockDelta):
+def _is_output(event: Growth | StreamEvent | None) -> bool:
+    if isinstance(event, Growth):
+        return any(event.said)
+    if not isinstance(event, BlockStart):
         return False
-    match event.delta:
-        case TextDelta(text) | ThinkingDelta(text) | InputJsonDelta(text):
-            return bool(text)
-        case _:
-            return False
+    block = event.content_block
+    return isinstance(block, ToolUseBlock) or (isinstance(block, TextBlock) and bool(block.text))

@@ -204,7 +204,7 @@ def test_streams_gone_wrong(stream: bytes, kind: str, sent: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", [b"", b"data: [DONE]", b"data: [DONE]\n", DONE + b"data: junk\n\n", b"data: \n\n"]
+    "ending", [b"", b"\n", b"data: [DONE]", b"data: [DONE]\n", DONE + b"data: junk\n\n", b"data: \n\n"]
 )
 def test_sloppy_endings(ending: bytes) -> None:
     """A finish without its end mark, or with something after it, is complete."""

@@ -34,7 +34,7 @@ class RelaySettings(AnswerSettings):
 class ChunkWriter:
     """Writes the chunks of one answer as SSE bytes."""
 
-    __slots__ = ("_after", "_content", "_head", "_legacy_calls", "_named", "_reasoning", "_tail")
+    __slots__ = ("_after", "_head", "_legacy_calls", "_named", "_tail")
 
     def __init__(self, message: StartedMessage, settings: RelaySettings) -> None:
         self._named = b'{"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,' % (
@@ -45,21 +45,19 @@ class ChunkWriter:
         self._head = b'data: %b"choices":[{"index":0,"delta":' % self._named
         self._after = b'}],"usage":null}\n\n' if settings.with_usage else b"}]}\n\n"
         self._tail = b',"logprobs":null,"finish_reason":null%b' % self._after
-        self._content = self._head + b'{"content":'
-        self._reasoning = self._head + b'{"reasoning_content":'
         self._legacy_calls = settings.form.legacy_calls
 
     def role(self) -> bytes:
         """Return the first chunk."""
         return self._delta(b'{"role":"assistant","content":""}')
 
-    def content(self, text: str) -> bytes:
-        """Return a chunk of text."""
-        return b"%b%b}%b" % (self._content, _encode(text), self._tail)
+    def content(self, texts: Sequence[bytes]) -> bytes:
+        """Return a chunk for each text; texts are as JSON writes them, without the quotes."""
+        return self._each(b'{"content":"', texts, b'"}')
 
-    def reasoning(self, text: str) -> bytes:
-        """Return a chunk of visible reasoning."""
-        return b"%b%b}%b" % (self._reasoning, _encode(text), self._tail)
+    def reasoning(self, texts: Sequence[bytes]) -> bytes:
+        """Return a chunk for each piece of visible reasoning."""
+        return self._each(b'{"reasoning_content":"', texts, b'"}')
 
     def call(self, index: int, call_id: str, name: str) -> bytes:
         """Return the chunk that opens a tool call."""
@@ -69,12 +67,13 @@ class ChunkWriter:
         opened = _encode(ToolCallOut(call_id, function))
         return self._delta(b'{"tool_calls":[{"index":%d,%b]}' % (index, opened[1:]))
 
-    def arguments(self, index: int, fragment: str) -> bytes:
-        """Return a chunk of a tool call's arguments."""
-        text = _encode(fragment)
+    def arguments(self, index: int, fragments: Sequence[bytes]) -> bytes:
+        """Return a chunk for each piece of a tool call's arguments."""
         if self._legacy_calls:
-            return self._delta(b'{"function_call":{"arguments":%b}}' % text)
-        return self._delta(b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (index, text))
+            return self._each(b'{"function_call":{"arguments":"', fragments, b'"}}')
+        return self._each(
+            b'{"tool_calls":[{"index":%d,"function":{"arguments":"' % index, fragments, b'"}}]}'
+        )
 
     def thinking(self, blocks: Sequence[ThinkingBlock | RedactedThinkingBlock]) -> bytes:
         """Return the chunk that hands the signed reasoning over."""
@@ -92,3 +91,7 @@ class ChunkWriter:
 
     def _delta(self, delta: bytes) -> bytes:
         return b"%b%b%b" % (self._head, delta, self._tail)
+
+    def _each(self, before: bytes, texts: Sequence[bytes], after: bytes) -> bytes:
+        start, end = self._head + before, after + self._tail
+        return b"%b%b%b" % (start, (end + start).join(texts), end) if texts else b""

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from msgspec import Raw
 
 from gateway.wire.anthropic_events import (
     BlockDelta,
     BlockStart,
     BlockStop,
-    InputJsonDelta,
     MessageStart,
     MessageStop,
+    SignatureDelta,
     StartedMessage,
     StreamEvent,
-    TextDelta,
-    ThinkingDelta,
 )
+from gateway.wire.anthropic_growth import Growth
 from gateway.wire.anthropic_stream import AnthropicStream
 from gateway.wire.anthropic_types import RedactedThinkingBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from gateway.wire.chat_to_messages.answer import Calls, compact, finish_reason
 from gateway.wire.chat_to_messages.chunks import ChunkWriter, RelaySettings
 from gateway.wire.chat_to_messages.json_answer import HELPER
-from gateway.wire.sse import DONE, blocks
+from gateway.wire.sse import DONE
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -61,8 +63,8 @@ class ChatRelay(AnthropicStream):
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived, return what to send now (possibly nothing)."""
-        events = [self._decode(raw) for raw in blocks(self._accept(chunk))]
-        return b"".join([self._translate(event) for event in events if event is not None])
+        sent = [self._translate(event) for _, event in self._events(chunk)]
+        return sent[0] if len(sent) == 1 else b"".join(sent)
 
     def finish(self, receipt: Mapping[str, str | int] | None) -> bytes:
         """Return the usage chunk the client asked for, `receipt` in it as `gateway`, and `[DONE]`."""
@@ -71,20 +73,23 @@ class ChatRelay(AnthropicStream):
         usage = self._write.usage(self.usage, receipt) if self._settings.with_usage else b""
         return self._closing + usage + DONE
 
-    def _translate(self, event: StreamEvent) -> bytes:
+    def _translate(self, event: Growth | StreamEvent | None) -> bytes:
         match event:
-            case BlockDelta():
+            case Growth():
                 return self._grow(event)
             case BlockStart():
                 return self._open(event)
             case BlockStop():
                 return self._shut(event.index)
+            case BlockDelta(index=index, delta=SignatureDelta(signature)):
+                self._sign(index, signature)
             case MessageStart():
                 return self._start(event.message)
             case MessageStop():
                 return self._end()
             case _:
-                return b""
+                pass
+        return b""
 
     def _start(self, message: StartedMessage) -> bytes:
         if self._began:
@@ -93,55 +98,60 @@ class ChatRelay(AnthropicStream):
         self._write = ChunkWriter(message, self._settings)
         return self._write.role()
 
-    def _grow(self, event: BlockDelta) -> bytes:
-        delta = event.delta
-        if isinstance(delta, TextDelta):
-            return self._text(delta.text)
-        if isinstance(delta, InputJsonDelta):
-            return self._arguments(event.index, delta.partial_json)
-        if isinstance(delta, ThinkingDelta):
-            return self._reason(event.index, delta.thinking)
-        thought = self._thinking.get(event.index)
+    def _grow(self, growth: Growth) -> bytes:
+        index, kind, said, texts = growth
+        if not all(said):
+            said, texts = list(filter(None, said)), list(filter(None, texts))
+        if not said:
+            return b""
+        if kind == "text":
+            return self._text(said, texts)
+        if kind == "partial_json":
+            return self._arguments(index, texts)
+        return self._reason(index, said, texts)
+
+    def _sign(self, index: int, signature: str) -> None:
+        thought = self._thinking.get(index)
         if isinstance(thought, _Thought):
-            thought.signature += delta.signature
-        return b""
+            thought.signature += signature
 
     def _open(self, event: BlockStart) -> bytes:
         match event.content_block:
             case TextBlock() as block:
-                return self._text(block.text)
+                return self._grow(Growth(event.index, "text", (block.text,), _written(block.text)))
             case ToolUseBlock() as block:
                 return self._call(event.index, block)
             case ThinkingBlock() as block:
                 self._thinking[event.index] = _Thought([], block.signature or "")
-                return self._reason(event.index, block.thinking)
+                said = block.thinking
+                return self._grow(Growth(event.index, "thinking", (said,), _written(said)))
             case block:
                 self._thinking[event.index] = block
                 return b""
 
-    def _text(self, text: str) -> bytes:
-        if not text or self._helped:
+    def _text(self, said: Sequence[str], texts: Sequence[bytes]) -> bytes:
+        if self._helped:
             return b""
         if self._settings.form.json:
-            self._withheld.append(text)
+            self._withheld += said
             return b""
         self.has_output = True
-        return self._write.content(text)
+        return self._write.content(texts)
 
     def _release(self) -> bytes:
         """Send the withheld text: it is the answer, or stands before a call of the client's tool."""
         text = "".join(self._withheld)
         self._withheld.clear()
         self.has_output = self.has_output or bool(text)
-        return self._write.content(text) if text else b""
+        return self._write.content(_written(text)) if text else b""
 
-    def _reason(self, index: int, text: str) -> bytes:
+    def _reason(self, index: int, said: Sequence[str], texts: Sequence[bytes]) -> bytes:
         thought = self._thinking.get(index)
-        if not text or not isinstance(thought, _Thought):
+        if not isinstance(thought, _Thought):
             return b""
-        thought.texts.append(text)
+        thought.texts += said
         self.has_output = True
-        return self._write.reasoning(text)
+        return self._write.reasoning(texts)
 
     def _call(self, index: int, block: ToolUseBlock) -> bytes:
         if block.name == HELPER and self._helped:
@@ -158,22 +168,22 @@ class ChatRelay(AnthropicStream):
         self.has_output = True
         return released + opened
 
-    def _arguments(self, index: int, fragment: str) -> bytes:
+    def _arguments(self, index: int, fragments: Sequence[bytes]) -> bytes:
         call = self._calls.get(index)
-        if call is None or not fragment:
+        if call is None:
             return b""
         call.started = True
         self.has_output = True
         if call.index is None:
-            return self._write.content(fragment)
-        return self._write.arguments(call.index, fragment)
+            return self._write.content(fragments)
+        return self._write.arguments(call.index, fragments)
 
     def _shut(self, index: int) -> bytes:
         """Give a call without a fragment its whole input: what it began with, `{}` for none."""
         call = self._calls.get(index)
         if call is None or call.started:
             return b""
-        return self._arguments(index, compact(call.initial))
+        return self._arguments(index, _written(compact(call.initial)))
 
     def _end(self) -> bytes:
         open_calls = b"".join([self._shut(index) for index in self._calls])
@@ -191,3 +201,8 @@ class ChatRelay(AnthropicStream):
             if not isinstance(thought, _Thought) or thought.signature
         ]
         return self._write.thinking(blocks) if blocks else b""
+
+
+def _written(text: str) -> tuple[bytes]:
+    """Return one text as JSON writes it, without the quotes."""
+    return (_encode(text)[1:-1],)
