@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from gateway.budgets import window
@@ -21,6 +22,7 @@ from policies.verdicts import Candidate
 T = TypeVar("T")
 
 _TAG, _MODEL = "tag", "model"
+_NO_MODELS: Mapping[str, tuple[BudgetWindow, ...]] = {}
 _REAL_SHARE = (3, 4)
 """`Features.input_tokens` is an upper bound; limits of pace count what is likely, and settle what was."""
 
@@ -149,21 +151,32 @@ class Admission:
 
 
 def budgets_of(
-    rows: Iterable[BudgetRow], principal: Principal, features: Features, now: float
+    rows: tuple[BudgetRow, ...], principal: Principal, features: Features, now: float
 ) -> tuple[tuple[BudgetWindow, ...], Mapping[str, tuple[BudgetWindow, ...]]]:
-    """Return the running periods of the budgets that see this request: wholly, and by model.
+    """Return the running periods of the budgets that see this request: wholly, and by model."""
+    if not rows:
+        return (), _NO_MODELS
+    running, by_model = _running(rows, principal.time_zone, int(now) // 60)
+    return tuple([window for tag, window in running if tag is None or tag in features.tags]), by_model
+
+
+@lru_cache(maxsize=1024)
+def _running(
+    rows: tuple[BudgetRow, ...], time_zone: str, minute: int
+) -> tuple[tuple[tuple[str | None, BudgetWindow], ...], Mapping[str, tuple[BudgetWindow, ...]]]:
+    """Return the periods that run in a minute, each with the tag it asks for, and those of models.
 
     A budget nobody owns runs in `NOBODYS_ZONE`; the others in the time zone of the team that pays.
     """
-    whole: list[BudgetWindow] = []
+    whole: list[tuple[str | None, BudgetWindow]] = []
     by_model: dict[str, tuple[BudgetWindow, ...]] = {}
     for row in rows:
         scope = split_scope(row.scope)
-        running = window(row, principal.time_zone if scope.owner else NOBODYS_ZONE, now)
+        running = window(row, time_zone if scope.owner else NOBODYS_ZONE, minute * 60)
         if scope.kind == _MODEL:
             by_model[scope.value] = (*by_model.get(scope.value, ()), running)
-        elif scope.kind != _TAG or scope.value in features.tags:
-            whole.append(running)
+        else:
+            whole.append((scope.value if scope.kind == _TAG else None, running))
     return tuple(whole), by_model
 
 

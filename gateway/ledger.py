@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import reduce
 
@@ -108,7 +108,7 @@ class Ledger:
     def account(
         self,
         exchange: Exchange,
-        budgets: Sequence[BudgetRow],
+        budgets: tuple[BudgetRow, ...],
         decision: DecisionRow,
         limits: tuple[PaceLimit, ...] = (),
     ) -> Account:

@@ -33,7 +33,7 @@ def decide(features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
         return _unjudged(features, snapshot, policy)
     signals = measure(features, policy)
     findings, errors = fire(policy.triggers, signals)
-    findings = tuple(_located(finding, features, policy) for finding in findings)
+    findings = tuple([_located(finding, features, policy) for finding in findings])
     return judge(features, snapshot, policy, signals=signals, findings=findings, errors=errors)
 
 

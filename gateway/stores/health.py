@@ -41,6 +41,8 @@ class HealthMemory:
 
     def rests(self, now_s: float) -> dict[str, float]:
         """Return the seconds until each deployment that is open or limited may be asked again."""
+        if not self._breakers:
+            return {}
         resting = {n: b for n, b in self._breakers.items() if b.state in {"open", "limited"}}
         return {name: max(0.0, b.since_s + b.rest_s - now_s) for name, b in resting.items()}
 
