@@ -71,8 +71,7 @@ class Inspector:
     async def inspect(self, features: Features, body: bytes, policy: Policy) -> Features:
         """Return the features with every fact the policy asks for; code not measured in time is unknown.
 
-        Sensitive data are always searched for to the end, which is linear in the body's bounded length:
-        where data may go cannot be decided without.
+        Sensitive data are always searched for, in bounded time: where data may go cannot be decided without.
         """
         if "data" in policy.reads:
             search = partial(scan_body, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -91,5 +92,6 @@ def _because(data_class: DataClass, features: Features, said: str | None, waiver
         return "the body was not searched"
     seen = [(kind, count) for kind, count in features.data.counts if kind in data_class.found]
     if sum(count for _, count in seen) < data_class.at_least:
-        return ""
+        share = features.data.coverage
+        return "" if share == 1.0 else f"only {math.floor(share * 100)} % of the body could be searched"
     return ", ".join(f"{count} {kind}" for kind, count in seen)

@@ -97,6 +97,8 @@ class DataScan(msgspec.Struct, frozen=True, kw_only=True):
     """By kind, the kinds that were seen."""
     sightings: tuple[Sighting, ...] = ()
     """The first ones."""
+    coverage: float = 1.0
+    """The share of the body's text that was searched; below 1 the counts are lower bounds."""
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ _SHARES = (
     "context.coverage",
     "request.declared_",
     "declared.",
+    "data.coverage",
 )
 """Signals that lie in 0..1."""
 _Found = tuple[str, str]

@@ -45,6 +45,25 @@ def test_refused() -> None:
     assert "class secret (1 token)" in denial.reason
 
 
+def test_body_beyond_the_bound() -> None:
+    """A body that could be searched in part only may hold anything, and the refusal says how much was seen."""
+    decision = decided(DataScan(counts=(("email", 1),), coverage=0.999))
+
+    assert decision.denial is not None
+    assert "class secret (only 99 % of the body could be searched)" in decision.denial.reason
+    assert decided(DataScan(counts=(("email", 1),))).denial is None
+
+
+def test_coverage_is_a_signal() -> None:
+    """A trigger can test how much was searched, and the decision keeps it."""
+    pack = PACK + "triggers: [{id: huge, kind: k, reason: r, when: {signal: data.coverage, below: 1}}]\n"
+
+    decision = decided(DataScan(coverage=0.5), make_policy(pack))
+
+    assert [finding.trigger for finding in decision.findings] == ["huge"]
+    assert decision.signals["data.coverage"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("said", "tier"),
     [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from policies.facts import DataScan
 from policies.sensitive_data import scan_body, scan_texts
+from policies.sensitive_data.scan import MAX_CHARS, MAX_MEMBERS
 
 KEY = "AKIA" + "IOSFODNN7QABCDEF"
 REAL = {
@@ -110,6 +111,57 @@ def test_linear(text: str) -> None:
     scan_texts([("m", text * (10_000_000 // len(text)))])
 
     assert time.perf_counter() - started < 5
+
+
+MAIL = "anna.schmidt@firma.de "
+HOSTILE = {
+    "real data": json.dumps({"messages": [{"content": MAIL * 300_000}]}),
+    "wide characters": json.dumps({"messages": [{"content": ("é" + MAIL) * 200_000}]}, ensure_ascii=False),
+    "many messages": json.dumps({"messages": [{"content": MAIL * 20}] * 10_000}),
+    "look-alikes": json.dumps({"messages": ["4111 1111 1111 1112 " * 100] * 3_000}),
+    "tiny messages": json.dumps({"messages": ["a"] * 1_000_000}),
+    "tiny members": json.dumps({f"k{n}": n for n in range(300_000)}),
+    "token numbers": json.dumps({"input": [[n % 100_000 for n in range(1_000_000)]]}),
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+def test_hostile_bodies(body: str) -> None:
+    """Whatever a body is made of, the search ends within seconds; one past its bounds says so."""
+    raw = HOSTILE[body].encode()
+    started = time.perf_counter()
+
+    scan = scan_body(raw)
+
+    assert time.perf_counter() - started < 5
+    assert (scan.coverage < 1) is (body in {"tiny messages", "tiny members"})
+
+
+def test_text_beyond_the_bound() -> None:
+    """What lies beyond the bound is not found, and the coverage says how much was searched."""
+    half = "word " * (MAX_CHARS // 5)
+
+    assert scan_texts([("m", half), ("n", KEY + half)]) == DataScan(coverage=0.5)
+    assert scan_texts([("m", half[: -len(KEY)] + KEY)]).coverage == 1
+    assert scan_texts([("m", half + "word")]).coverage == 0.999
+
+
+@pytest.mark.parametrize("count", [MAX_MEMBERS - 1, MAX_MEMBERS, MAX_MEMBERS + 5])
+def test_many_members(count: int) -> None:
+    """Members past the first thousand are searched together, under no name of their own."""
+    (spot,) = scan_body(json.dumps({"messages": ["hi"] * count + [KEY]}).encode()).sightings
+
+    assert spot.where == (f"messages[{count}]" if count < MAX_MEMBERS else "other")
+
+
+@pytest.mark.parametrize(
+    "text", [f'data: {{"a": "{"x" * 2_000}", "b": "{KEY}"}}', f"data:{'x ' * 2_000}{KEY}"]
+)
+def test_event_streams_are_text(text: str) -> None:
+    """A pasted event stream begins like a data URL and is searched all the same."""
+    assert kinds(scan_body(json.dumps({"messages": [{"content": text}, {"data": text}]}).encode())) == {
+        "api_key"
+    }
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda t: t.encode("utf-8", "surrogatepass")))
