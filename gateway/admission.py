@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
+
+import msgspec
 
 from gateway.budgets import window
 from gateway.errors import BudgetExceeded
@@ -27,8 +28,7 @@ _REAL_SHARE = (3, 4)
 """`Features.input_tokens` is an upper bound; limits of pace count what is likely, and settle what was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(msgspec.Struct, frozen=True):
     """What an attempt may cost together with those before it, and how long its answer may get for that."""
 
     amount_nano: int
@@ -36,8 +36,7 @@ class Covered:
     """Tokens of each answer, where less than the longest was claimed; the call has to be sent with it."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Admission:
+class Admission(msgspec.Struct, kw_only=True):
     """The claims of one request: `cover` before every attempt, `settle` once."""
 
     exchange: Exchange
@@ -74,8 +73,9 @@ class Admission:
                 raise refusal from None
 
     async def _cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> int:
-        spent_nano = sum(attempt.cost_nano for attempt in attempts)
-        amount_nano = spent_nano + candidate.worst_case_nano
+        amount_nano = candidate.worst_case_nano
+        for attempt in attempts:
+            amount_nano += attempt.cost_nano
         if not (self.budgets or self.limits or self.by_model or self.by_deployment):
             return amount_nano
         hold = self._claim(candidate, attempts, amount_nano)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import reduce
 
 import msgspec
 
@@ -24,6 +23,7 @@ from gateway.stores.base import (
     RequestStatus,
     StateStore,
 )
+from policies.facts import Tier
 from policies.policy import Deployment
 from policies.pricing import Usage, as_if_uncached, cost_nano, usd
 from policies.verdicts import Candidate, OutcomeKind
@@ -45,6 +45,14 @@ FREE_OUTCOMES: frozenset[OutcomeKind] = frozenset(
     }
 )
 """Outcomes vendors do not charge for before the first token; otherwise a missing count is estimated."""
+
+
+_BASELINE_TIERS: Mapping[str, Tier] = {
+    "all-premium": "premium",
+    "all-base": "base",
+    "requested": "premium",
+}
+"""The tier whose first deployment a baseline speaks of, where none was pinned."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +132,12 @@ class Ledger:
             by_deployment=self._deployment_limits,
         )
         return Account(
-            exchange=exchange, admission=admission, decision=decision, books=self._books, clock=self._clock
+            exchange=exchange,
+            admission=admission,
+            decision=decision,
+            books=self._books,
+            clock=self._clock,
+            day=datetime.fromtimestamp(exchange.started_s, UTC).date(),
         )
 
 
@@ -136,6 +149,8 @@ class Account(msgspec.Struct, kw_only=True):
     decision: DecisionRow
     books: Books
     clock: Clock
+    day: date
+    """When the request came, by UTC: the day of its prices."""
     first_byte_s: float | None = None
     attempts: list[AttemptRow] = []
     also: tuple[AnyRow, ...] = ()
@@ -162,10 +177,10 @@ class Account(msgspec.Struct, kw_only=True):
         """Record one finished attempt at the price in force when the request came."""
         deployment = self._deployment(attempted.candidate.deployment)
         usage = attempted.usage or self._estimate(attempted)
-        cost = _cost(deployment, usage, self._day)
+        cost = _cost(deployment, usage, self.day)
         self._spent_nano += cost
         if usage.prompt_tokens > usage.input_tokens:
-            self._cached_nano += _cost(deployment, as_if_uncached(usage), self._day) - cost
+            self._cached_nano += _cost(deployment, as_if_uncached(usage), self.day) - cost
         self.attempts.append(
             AttemptRow(
                 id=f"{self.exchange.id}.{len(self.attempts)}",
@@ -219,11 +234,10 @@ class Account(msgspec.Struct, kw_only=True):
     @property
     def served(self) -> AttemptRow | None:
         """Return the attempt the client got, or else the last one made."""
-        return next((a for a in self.attempts if a.delivered), self.attempts[-1] if self.attempts else None)
-
-    @property
-    def _day(self) -> date:
-        return datetime.fromtimestamp(self.exchange.started_s, UTC).date()
+        for attempt in self.attempts:
+            if attempt.delivered:
+                return attempt
+        return self.attempts[-1] if self.attempts else None
 
     def _elapsed_ms(self) -> int:
         return int((self.clock.monotonic() - self.exchange.started_monotonic_s) * 1000)
@@ -257,11 +271,10 @@ class Account(msgspec.Struct, kw_only=True):
         )
 
     def _row(self, status: RequestStatus, http_status: int) -> RequestRow:
-        exchange, decision = self.exchange, self.exchange.decision
-        delivered = next((a for a in self.attempts if a.delivered), None)
-        served = self.served
-        baseline, baseline_nano = self._baseline(delivered)
-        used = reduce(_together, map(usage_of, self.attempts), _NO_USAGE)
+        exchange, attempts, served = self.exchange, self.attempts, self.served
+        decision, features = exchange.decision, exchange.features
+        baseline, baseline_nano = self._baseline(served if served and served.delivered else None)
+        used = attempts[0] if len(attempts) == 1 else _together(attempts)
         return RequestRow(
             id=exchange.id,
             at_ms=int(exchange.started_s * 1000),
@@ -274,11 +287,11 @@ class Account(msgspec.Struct, kw_only=True):
             http_status=http_status,
             tier=served.tier if served else decision.tier,
             ground=decision.ground,
-            triggers=tuple(f.trigger for f in decision.findings),
+            triggers=tuple([finding.trigger for finding in decision.findings]),
             model=served.model if served else "",
             deployment=served.deployment if served else "",
             provider=served.provider if served else "",
-            attempts=len(self.attempts),
+            attempts=len(attempts),
             input_tokens=used.input_tokens,
             output_tokens=used.output_tokens,
             cache_read_tokens=used.cache_read_tokens,
@@ -286,16 +299,16 @@ class Account(msgspec.Struct, kw_only=True):
             cache_write_1h_tokens=used.cache_write_1h_tokens,
             reasoning_tokens=used.reasoning_tokens,
             cost_nano=self._spent_nano,
-            wasted_nano=sum(a.cost_nano for a in self.attempts if not a.delivered),
+            wasted_nano=sum([a.cost_nano for a in attempts if not a.delivered]),
             baseline=baseline,
             baseline_nano=baseline_nano,
-            estimated=any(a.estimated for a in self.attempts),
+            estimated=any(a.estimated for a in attempts),
             latency_ms=self._elapsed_ms(),
             first_byte_ms=0 if self.first_byte_s is None else int(self.first_byte_s * 1000),
-            session=exchange.features.session or "",
+            session=features.session or "",
             policy_revision=decision.policy_revision,
             price_revision=decision.price_revision,
-            tags=exchange.features.tags,
+            tags=features.tags,
             cache_nano=self._cached_nano,
         )
 
@@ -306,33 +319,31 @@ class Account(msgspec.Struct, kw_only=True):
         which never flatters the savings. A request that delivered nothing has a baseline of 0, so that what
         it wasted counts against the savings.
         """
-        fleet, name = self.exchange.policy.fleet, self.exchange.principal.baseline
-        if self.exchange.features.dialect == "embeddings":
+        exchange, fleet = self.exchange, self.exchange.policy.fleet
+        name = exchange.principal.baseline
+        if exchange.features.dialect == "embeddings":
             name = "requested"  # nothing else was ever considered: no tier's price is a comparison
-        chosen = {
-            "all-premium": fleet.tiers["premium"],
-            "all-base": fleet.tiers["base"],
-            "requested": self.exchange.features.pinned_deployments or fleet.tiers["premium"],
-        }.get(name, ())
+        tier = _BASELINE_TIERS.get(name)
+        chosen = () if tier is None else fleet.tiers[tier]
+        if name == "requested" and exchange.features.pinned_deployments:
+            chosen = exchange.features.pinned_deployments
         if not chosen:
             return name, None
         if delivered is None:
             return name, 0
         deployment = fleet.deployments[chosen[0]]
-        return name, _cost(deployment, usage_of(delivered), self._day)
+        return name, _cost(deployment, usage_of(delivered), self.day)
 
 
-def _together(one: Usage, other: Usage) -> Usage:
-    """Return the tokens of two calls."""
-    if one is _NO_USAGE:
-        return other
+def _together(attempts: Sequence[AttemptRow]) -> Usage:
+    """Return the tokens of several calls."""
     return Usage(
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
-        cache_write_5m_tokens=one.cache_write_5m_tokens + other.cache_write_5m_tokens,
-        cache_write_1h_tokens=one.cache_write_1h_tokens + other.cache_write_1h_tokens,
-        reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
+        input_tokens=sum(a.input_tokens for a in attempts),
+        output_tokens=sum(a.output_tokens for a in attempts),
+        cache_read_tokens=sum(a.cache_read_tokens for a in attempts),
+        cache_write_5m_tokens=sum(a.cache_write_5m_tokens for a in attempts),
+        cache_write_1h_tokens=sum(a.cache_write_1h_tokens for a in attempts),
+        reasoning_tokens=sum(a.reasoning_tokens for a in attempts),
     )
 
 

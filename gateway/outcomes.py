@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 import msgspec
@@ -156,7 +156,7 @@ class OutcomeWatch:
 
     def closed(self, account: Account, status: RequestStatus) -> None:
         """Take a closed request into account; what cannot be written down is dropped, never the request."""
-        seen = list(self._seen(account, status))
+        seen = self._seen(account, status)
         if not seen:
             return
         try:
@@ -164,18 +164,21 @@ class OutcomeWatch:
         except StoreUnavailable:
             structlog.get_logger("gateway").warning("outcomes_dropped", count=len(seen))
 
-    def _seen(self, account: Account, status: RequestStatus) -> Iterator[OutcomeRow]:
+    def _seen(self, account: Account, status: RequestStatus) -> list[OutcomeRow]:
         exchange, served = account.exchange, account.served
-        failed = next((a for a in account.attempts if a.outcome == "check_failed"), None)
-        if failed is not None:
-            yield self._row(account, self._glimpse(account, failed), "check_failed", like_before=True)
+        seen: list[OutcomeRow] = []
+        failed = [attempt for attempt in account.attempts if attempt.outcome == "check_failed"]
+        if failed:
+            glimpse = self._glimpse(account, failed[0])
+            seen.append(self._row(account, glimpse, "check_failed", like_before=True))
         if status != "ok" or served is None or exchange.features.ask.housekeeping is not None:
-            return
+            return seen
         now = self._glimpse(account, served)
         before = self._remember((exchange.principal.team_id, exchange.features.session or ""), now)
         if before is not None:
-            for sign in signs(before, now):
-                yield self._row(account, before, sign, like_before=same_ask(before, now))
+            alike = same_ask(before, now)
+            seen += [self._row(account, before, sign, like_before=alike) for sign in signs(before, now)]
+        return seen
 
     def _glimpse(self, account: Account, served: AttemptRow) -> Glimpse:
         exchange, decision = account.exchange, account.exchange.decision

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from policies.facts import Conversation, Tier
 from policies.trigger_validation.history import SeenKind
@@ -19,7 +20,7 @@ CHOSEN: frozenset[Ground] = frozenset({"economy", "default", "floor", "sticky", 
 """Grounds on which policy, and not the caller, chose the tier."""
 
 
-class Glimpse(NamedTuple):
+class Glimpse(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of an answered request until the next one of its conversation."""
 
     decision_id: str
@@ -55,7 +56,7 @@ def is_stuck(talk: Conversation) -> bool:
 
 def after(before: Glimpse, now: Glimpse) -> Glimpse:
     """Return `now` with its place in a row of equal asks."""
-    return now._replace(repeats=before.repeats + 1) if _again(before, now) else now
+    return msgspec.structs.replace(now, repeats=before.repeats + 1) if _again(before, now) else now
 
 
 def signs(before: Glimpse, now: Glimpse) -> Iterator[SeenKind]:
