@@ -14,13 +14,14 @@ from gateway.backtest import BackTests
 from gateway.budget_alerts import BudgetAlerts
 from gateway.clock import Clock, SystemClock, new_id
 from gateway.config_file import Configuration
-from gateway.dispatcher import Dispatcher, Routes
+from gateway.dispatcher import Dispatcher
 from gateway.entrance import LAYERS
 from gateway.exchange import Exchange, Upstream
 from gateway.fleet import ENVIRONMENT, LITELLM, LITELLM_EMBEDDINGS, Reach
 from gateway.inspection import Inspector
 from gateway.intake import invite_body
 from gateway.keyring import KeyRing, Trust
+from gateway.lanes import Routes
 from gateway.ledger import Ledger
 from gateway.middleware.authentication import guarded
 from gateway.middleware.error_envelope import error_envelope

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -11,13 +11,12 @@ from msgspec.structs import replace
 
 from gateway.clock import Clock
 from gateway.errors import BudgetExceeded, DeploymentLimited, GatewayError, Unsupported
-from gateway.exchange import Call, ChatRequest, Exchange, Fault, Reply, Target, TransportFailure, Upstream
+from gateway.exchange import Call, ChatRequest, Exchange, Fault, Reply, TransportFailure
 from gateway.failures import explained_budget, give_up_error
-from gateway.fleet import Endpoint
+from gateway.lanes import Lane, Lanes, Routes
 from gateway.ledger import Account, Attempted
-from gateway.wire import Bridges
 from gateway.wire.answer_events import replay
-from gateway.wire.base import Answer, Bridge, Relay
+from gateway.wire.base import Answer, Relay
 from gateway.wire.output_limit import with_output_limit
 from gateway.wire.vendor_errors import read_fault
 from gateway.withholding import MAX_WITHHELD_BYTES, find_fault, find_stream_fault, holds_back, is_checked
@@ -57,24 +56,12 @@ class Delivery(msgspec.Struct, kw_only=True):
     """The answer check it failed; such an answer is booked already, and shown only if premium fails too."""
 
 
-class Routes(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a call can go through."""
-
-    endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
-    upstreams: Mapping[str, Upstream]
-    """By transport name."""
-    bridges: Bridges
-
-
-class _Sendable(msgspec.Struct, frozen=True, kw_only=True):
+class _Sent(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt, translated and addressed."""
 
-    deployment: Deployment
+    lane: Lane
     request: ChatRequest
     """The client's, with the output limit its budget set."""
-    dialect: Dialect
-    bridge: Bridge
-    upstream: Upstream
     call: Call
 
 
@@ -111,7 +98,7 @@ class Dispatcher:
         observe: Observer,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._routes = routes
+        self._lanes = Lanes(routes)
         self._clock = clock
         self._max_answer_bytes = max_answer_bytes
         self._observe = observe
@@ -142,10 +129,10 @@ class Dispatcher:
         """Make one attempt, append its outcome, and return it if it can be delivered."""
         started_s = self._elapsed(run.exchange)
         try:
-            sendable = self._prepare(run.exchange, candidate)
+            sent = self._prepare(run.exchange, candidate, started_s)
             limit = await run.account.cover(candidate)
             if limit is not None:
-                sendable = self._prepare(run.exchange, candidate, limit)
+                sent = self._prepare(run.exchange, candidate, self._elapsed(run.exchange), limit)
         except (BudgetExceeded, DeploymentLimited, Unsupported) as error:
             if isinstance(error, BudgetExceeded):
                 deployment = run.exchange.policy.fleet.deployments[candidate.deployment]
@@ -155,16 +142,16 @@ class Dispatcher:
             return None
         delivery: Delivery | None = None
         try:
-            reply = await sendable.upstream.send(sendable.call)
+            reply = await sent.lane.upstream.send(sent.call)
             delivery = Delivery(
                 candidate=candidate,
-                deployment=sendable.deployment,
+                deployment=sent.lane.deployment,
                 reply=reply,
                 started_s=started_s,
                 output_limit=limit,
             )
-            fault = await self._receive(run, delivery, sendable)
-            fault = _check(run, delivery, sendable) if fault is None else _cross(run, candidate, fault)
+            fault = await self._receive(run, delivery, sent)
+            fault = _check(run, delivery, sent) if fault is None else _cross(run, candidate, fault)
         except TransportFailure as failure:
             fault = Fault(kind=failure.kind, message=str(failure))
         except BaseException as error:
@@ -176,61 +163,34 @@ class Dispatcher:
             self._outcome(run, candidate, Fault(kind="ok", message="", status=_OK))
             return delivery
         run.account.book(_attempted(candidate, started_s, fault.kind, delivery, fault.status))
-        self._outcome(run, candidate, replace(fault, message=_masked(fault.message, sendable.call)))
+        self._outcome(run, candidate, replace(fault, message=_masked(fault.message, sent.call)))
         return None
 
-    def _prepare(self, exchange: Exchange, candidate: Candidate, limit: int | None = None) -> _Sendable:
-        deployment = exchange.policy.fleet.deployments[candidate.deployment]
-        request = exchange.request
+    def _prepare(
+        self, exchange: Exchange, candidate: Candidate, now_s: float, limit: int | None = None
+    ) -> _Sent:
+        fleet, request = exchange.policy.fleet, exchange.request
+        lane = self._lanes.between(request.dialect, fleet.deployments[candidate.deployment])
         if limit is not None:
-            request = with_output_limit(request, limit, deployment.provider)
-        client: Dialect = request.dialect
-        dialect = client if client in deployment.dialects else deployment.dialects[0]
-        endpoint = self._routes.endpoints[deployment.id][dialect]
-        bridge = self._routes.bridges.between(client, dialect, deployment.provider)
-        target = Target(
-            deployment=deployment.id,
-            provider=deployment.provider,
-            model=deployment.model,
-            dialect=dialect,
-            max_output_tokens=deployment.card.max_output_tokens,
-        )
-        left_s = exchange.policy.fleet.retry.deadline_s - self._elapsed(exchange)
-        timeouts = endpoint.timeouts
-        call = Call(
-            deployment=deployment.id,
-            url=endpoint.url,
-            headers=endpoint.headers,
-            body=bridge.request(request, target),
-            stream=request.stream,
-            timeouts=timeouts if left_s > timeouts.total_s else replace(timeouts, total_s=max(0.001, left_s)),
-        )
-        upstream = self._routes.upstreams[endpoint.transport]
-        return _Sendable(
-            deployment=deployment,
-            request=request,
-            dialect=dialect,
-            bridge=bridge,
-            upstream=upstream,
-            call=call,
-        )
+            request = with_output_limit(request, limit, lane.target.provider)
+        return _Sent(lane=lane, request=request, call=lane.call(request, fleet.retry.deadline_s - now_s))
 
-    async def _receive(self, run: _Run, delivery: Delivery, sendable: _Sendable) -> Fault | None:
+    async def _receive(self, run: _Run, delivery: Delivery, sent: _Sent) -> Fault | None:
         """Read as much as tells a good answer from a bad one; the reply stays open only for a good stream."""
-        exchange, reply, bridge = run.exchange, delivery.reply, sendable.bridge
+        exchange, reply, bridge = run.exchange, delivery.reply, sent.lane.bridge
         is_streaming = False
         try:
             if reply.status != _OK:
-                return await self._read_fault(delivery, sendable.dialect)
-            if not sendable.call.stream:
+                return await self._read_fault(delivery, sent.lane.dialect)
+            if not sent.call.stream:
                 body = await reply.read(self._max_answer_bytes)
-                delivery.answer = bridge.answer(sendable.request, body)
+                delivery.answer = bridge.answer(sent.request, body)
                 return delivery.answer.fault
-            allowed_s = sendable.call.timeouts.first_byte_s
+            allowed_s = sent.call.timeouts.first_byte_s
             left_s = allowed_s + delivery.started_s - self._elapsed(exchange)
             try:
                 async with asyncio.timeout(left_s):
-                    fault = await _peek(delivery, bridge.relay(sendable.request))
+                    fault = await _peek(delivery, bridge.relay(sent.request))
             except TimeoutError:
                 message = f"first token time-out: no content within {allowed_s:g} s"
                 raise TransportFailure("timeout", message) from None
@@ -247,18 +207,18 @@ class Dispatcher:
         relay, stream = delivery.relay, delivery.stream
         if relay is None or stream is None:
             return None
-        sent, size = [delivery.head], 0
+        held, size = [delivery.head], 0
         limit = min(MAX_WITHHELD_BYTES, self._max_answer_bytes)
         async for chunk in stream:
             delivery.received.append(chunk)
-            sent.append(relay.feed(chunk))
+            held.append(relay.feed(chunk))
             size += len(chunk)
             if relay.fault is not None or size > limit:
                 break
         else:
             relay.close()
             delivery.stream = None
-        delivery.head = b"".join(sent)
+        delivery.head = b"".join(held)
         return relay.fault
 
     async def _read_fault(self, delivery: Delivery, dialect: Dialect) -> Fault:
@@ -310,7 +270,7 @@ def _holds_back(run: _Run, delivery: Delivery) -> bool:
     return is_checked(exchange, run.plan, run.outcomes, delivery.candidate) and holds_back(exchange)
 
 
-def _check(run: _Run, delivery: Delivery, sendable: _Sendable) -> Fault | None:
+def _check(run: _Run, delivery: Delivery, sent: _Sent) -> Fault | None:
     """Withhold a complete base answer that fails the policy's checks while premium can redo it.
 
     A stream of which there is more to come is relayed as it comes; one that ended before it said anything,
@@ -323,10 +283,10 @@ def _check(run: _Run, delivery: Delivery, sendable: _Sendable) -> Fault | None:
     if not is_checked(exchange, run.plan, run.outcomes, delivery.candidate):
         return None
     if answer is not None:
-        failed = find_fault(exchange, sendable.request, answer.body)
+        failed = find_fault(exchange, sent.request, answer.body)
     else:
-        seen = replay(sendable.bridge.relay(sendable.request), received)
-        failed = find_stream_fault(exchange, sendable.request, seen)
+        seen = replay(sent.lane.bridge.relay(sent.request), received)
+        failed = find_stream_fault(exchange, sent.request, seen)
     received.clear()
     if failed is None:
         return None

@@ -34,6 +34,7 @@ ACTIONS: Mapping[OutcomeKind, Action] = {
 
 `premium` is `next` with the plan cut to its premium candidates from then on.
 """
+_DELIVER = Deliver()
 _MAX_DOUBLINGS = 32
 _SPREAD = 2_654_435_761
 """Knuth's multiplicative hash: neighbouring seeds give delays far apart."""
@@ -41,9 +42,10 @@ _SPREAD = 2_654_435_761
 
 def may_redo(plan: Plan, outcomes: Sequence[Outcome], candidate: Candidate) -> bool:
     """Tell whether a candidate's answer is worth checking: cheap, with a premium one left to redo it."""
+    if candidate.tier != "base":
+        return False
     tried = {outcome.deployment for outcome in outcomes}
-    left = any(c.tier == "premium" and c.deployment not in tried for c in plan.candidates)
-    return left and candidate.tier == "base"
+    return any(c.tier == "premium" and c.deployment not in tried for c in plan.candidates)
 
 
 def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
@@ -53,7 +55,7 @@ def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
     last = outcomes[-1]
     action = ACTIONS[last.kind]
     if action == "deliver":
-        return Deliver()
+        return _DELIVER
     if action == "stop" or last.committed:
         return GiveUp(outcome=last)
     if any(ACTIONS[outcome.kind] == "premium" for outcome in outcomes):

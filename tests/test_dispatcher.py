@@ -8,9 +8,10 @@ import pytest
 from exchange_samples import GLM, NOW, OPUS, ListBooks, make_account, make_exchange, make_reach
 
 from gateway.clock import FixedClock
-from gateway.dispatcher import Delivery, Dispatcher, Routes
+from gateway.dispatcher import Delivery, Dispatcher
 from gateway.errors import AllAttemptsFailed, BudgetExceeded, GatewayError, UpstreamError, UpstreamRateLimited
 from gateway.exchange import Call, Exchange, TransportFailure
+from gateway.lanes import Routes
 from gateway.ledger import Account
 from gateway.wire import Bridges
 from policies.verdicts import Outcome

@@ -71,6 +71,11 @@ class Inflater:
         )
 
 
+def answer_too_long(limit: int) -> TransportFailure:
+    """Return the failure of a body past its bound."""
+    return TransportFailure("garbled", f"the answer is over {limit} bytes long")
+
+
 class BodyReply:
     """The reading half of `Reply`: subclasses deliver bytes as they come, this decodes and bounds them."""
 
@@ -115,7 +120,7 @@ class BodyReply:
             room -= len(piece)
             if room < 0:
                 await self.close()
-                raise TransportFailure("garbled", f"the answer is over {limit} bytes long")
+                raise answer_too_long(limit)
             pieces.append(piece)
             if self.whole:
                 break

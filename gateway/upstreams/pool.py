@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.exchange import Call, TransportFailure
-from gateway.upstreams.body import BodyReply
+from gateway.upstreams.body import BodyReply, answer_too_long
 from gateway.upstreams.connection import Connection
 from gateway.upstreams.http1 import MAX_HEADER_BYTES, USER_AGENT, render_headers
 from gateway.upstreams.origin import Address, Origin, PoolLimits
@@ -49,6 +50,18 @@ class PooledReply(BodyReply):
             self._leave()
         return data
 
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body; raise TransportFailure (garbled) past `limit` bytes."""
+        connection = self._connection
+        if connection is None or not connection.answer.done or self._inflater is not None:
+            return await super().read(limit)
+        body = connection.take()
+        self._whole = True
+        self._leave()
+        if len(body) > limit:
+            raise answer_too_long(limit)
+        return body
+
     async def close(self) -> None:
         """Release the connection: reused when the body was read to its end, closed otherwise. Idempotent."""
         self._leave()
@@ -59,12 +72,23 @@ class PooledReply(BodyReply):
             self._origin.release(connection)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Route:
     loop: asyncio.AbstractEventLoop
     origin: Origin
     start: bytes
     """The request line and the host header."""
+    headers: Mapping[str, str] | None = None
+    """Those last sent; a deployment sends the same ones with every call."""
+    lines: bytes = b""
+    """The same as they go over the wire."""
+
+    def head(self, call: Call, user_agent: str) -> bytes:
+        """Return a request's head; raise TransportFailure (garbled) for what no header may hold."""
+        if call.headers is not self.headers:
+            self.lines = render_headers(tuple(call.headers.items()), user_agent)
+            self.headers = call.headers
+        return b"%bcontent-length: %d\r\n%b\r\n" % (self.start, len(call.body), self.lines)
 
 
 class HttpPool:
@@ -104,8 +128,7 @@ class HttpPool:
             raise TransportFailure("connect_failed", "this http client is closed")
         route = self._routes.get(call.url) or self._add_route(call.url)
         origin, loop, timeouts = route.origin, route.loop, call.timeouts
-        headers = render_headers(tuple(call.headers.items()), self._user_agent)
-        head = b"%bcontent-length: %d\r\n%b\r\n" % (route.start, len(call.body), headers)
+        head = route.head(call, self._user_agent)
         now = loop.time()
         total_by = now + timeouts.total_s
         connection = origin.pick() or await origin.lease(min(now + timeouts.connect_s, total_by))
