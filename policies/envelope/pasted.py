@@ -7,6 +7,7 @@ single error line that someone quotes in a sentence of its own stays in the ask.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -55,21 +56,33 @@ _STAMP = re.compile(
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d)"
 )
 _STAMP_FIRST = frozenset("0123456789[(JFMASOND")
-_LINE_STARTS = (
+
+
+def _by_first(*starts: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the starts under their first character: hardly any line has to be compared with any."""
+    firsts = dict.fromkeys(start[0] for start in starts)
+    return {first: tuple(start for start in starts if start[0] == first) for first in firsts}
+
+
+_NONE: tuple[str, ...] = ()
+_LINE_STARTS = _by_first(
     "Traceback (most recent call last)", "Caused by:", "Exception in thread ", "goroutine ", "panic: ",
     "npm ERR!", "npm error",
     "E   ", "diff --git ", "@@ -", "+++ ", "--- a/", "--- /dev/null", "Index: ", "> ", "$ ", ">>> ",
     "INFO", "WARN", "ERROR", "DEBUG", "TRACE", "FATAL",
     "[INFO", "[WARN", "[ERROR", "[DEBUG", "[TRACE", "[FATAL",
 )  # fmt: skip
-_INDENTED_STARTS = ("at ", 'File "', "... ", "raise ", "return ", "self.", "this.", "if (", "for (", "from /")
-_CODE_STARTS = (
+_INDENTED_STARTS = _by_first(
+    "at ", 'File "', "... ", "raise ", "return ", "self.", "this.", "if (", "for (", "from /"
+)  # fmt: skip
+_CODE_STARTS = _by_first(
     "def ", "async def ", "class ", "func ", "fn ", "#include", "package ", "using ", "public ", "private ",
     "protected ", "static ", "const ", "let ", "var ", "function ", "import ", "from ", "export ", "@",
     "type ", "interface ", "struct ", "impl ", "SELECT ", "INSERT ", "UPDATE ", "CREATE ", "ALTER ",
 )  # fmt: skip
 _CODE_MARKS = frozenset("(){};=<\"'")
 _CODE_ENDS = ("{", "};", "});", ");", "){", "},", ";", "})", "])", "/>", "(", "[")
+_DATA_FIRST = frozenset('<"{}[]()')
 _BRACKETS = frozenset(("{", "}", "[", "]", "},", "],", "{}", "[]", "(", ")", "),", ");", "};"))
 _ERROR_ENDS = ("Error:", "Exception:", "Warning:")
 _DIFF_STARTS = (
@@ -180,7 +193,7 @@ def _kinds(lines: list[str]) -> list[int]:
     kinds: list[int] = []
     in_diff = False
     for line in lines:
-        kind = _kind(line)
+        kind = _kind(line) if line else _BLANK
         if kind == _HARD:
             in_diff = in_diff or line.startswith(("diff --git ", "@@ -"))
         elif in_diff and kind != _BLANK:
@@ -199,11 +212,11 @@ def _kind(line: str) -> int:
         return _PROSE
     if len(line) > _DUMP_CHARS and _is_dump(line):
         return _WHOLE
-    if line.startswith(_LINE_STARTS) or (first in _STAMP_FIRST and _STAMP.match(line)):
+    if line.startswith(_LINE_STARTS.get(first, _NONE)) or (first in _STAMP_FIRST and _STAMP.match(line)):
         return _HARD
     if line[-1] not in _PROSE_LAST and (line.rstrip().endswith(_CODE_ENDS) or _is_data(line)):
         return _BLANK if line.isspace() else _HARD
-    if line.startswith(_CODE_STARTS):
+    if line.startswith(_CODE_STARTS.get(first, _NONE)):
         return _HARD if _is_import(line) or not _CODE_MARKS.isdisjoint(line) else _PROSE
     if ":" in line and line.split(None, 1)[0].endswith(_ERROR_ENDS):
         return _HARD
@@ -216,9 +229,12 @@ def _indented_kind(line: str) -> int:
         return _BLANK
     if len(bare) > _DUMP_CHARS and _is_dump(bare):
         return _WHOLE
-    if bare.startswith(_INDENTED_STARTS) or bare.endswith(_CODE_ENDS) or _is_data(bare) or _is_table(bare):
+    first = bare[0]
+    if bare.startswith(_INDENTED_STARTS.get(first, _NONE)) or (first in _DATA_FIRST and _is_data(bare)):
         return _HARD
-    return _PROSE if bare[0] in _LISTS and bare[1:2] in {" ", ".", ")"} else _SOFT
+    if (bare[-1] not in _PROSE_LAST and bare.endswith(_CODE_ENDS)) or _is_table(bare):
+        return _HARD
+    return _PROSE if first in _LISTS and bare[1:2] in {" ", ".", ")"} else _SOFT
 
 
 def _is_import(line: str) -> bool:
