@@ -12,13 +12,14 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 from math import exp
 from operator import mul
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from policies.escalation_triggers import detector_text
 from policies.escalation_triggers.detector_file import (
@@ -32,18 +33,17 @@ from policies.escalation_triggers.detector_file import (
     Expert,
     Head,
     Lane,
-    lane_of,
+    lane_steps,
     lane_sums,
     pack,
     unpack,
 )
 from policies.escalation_triggers.detector_text import (
     Scan,
-    as_bytes,
     beside_words,
     first_place,
     names_of,
-    reading,
+    pieces_of,
     scan,
     word_of,
 )
@@ -82,8 +82,7 @@ _SHARPNESS: Final = 20.0
 """How closely the gain follows its estimate before it bends towards 0 or 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contribution:
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of the text given that moved a score: character offsets and log-odds."""
 
     start: int
@@ -91,13 +90,21 @@ class Contribution:
     weight: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Calibrated probability per label, expected gain of premium in 0..1, share of features known."""
 
     probabilities: Mapping[str, float]
     gain: float
     known_fraction: float
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """The features of a text that have weights."""
+
+    rows: Mapping[bytes, int]
+    words: Mapping[bytes, bytes]
+    """The word that each of those tells of which are no words of the text themselves."""
+    norm: float
 
 
 def features(text: str) -> AbstractSet[bytes]:
@@ -118,7 +125,7 @@ def _scanned(text: str) -> Scan:
 class Detector:
     """Score and explain texts with one set of weights; pure, total and bounded in the text's size."""
 
-    __slots__ = ("_estimates", "_readings", "_weights", "revision")
+    __slots__ = ("_estimates", "_known", "_readings", "_weights", "revision")
 
     revision: str
     """A hash of the whole file: the same revision gives the same scores."""
@@ -128,6 +135,7 @@ class Detector:
         self._weights = weights
         self._readings = [(lane.bias, lane.slope * lane.scale) for lane in head.lanes]
         self.revision = revision
+        self._known = lru_cache(_REMEMBERED)(self._read_again)
 
     @classmethod
     def load(cls, blob: bytes) -> Detector:
@@ -162,16 +170,23 @@ class Detector:
         if label not in LABELS:
             raise KeyError(f"unknown label `{label}`: use one of {', '.join(LABELS)}")
         lane = LABELS.index(label)
-        known = {name: row for name in features(text) if (row := self._weights.get(name))}
-        step = self._readings[lane][1] * _norm(lane_sums(sum(known.values()))[len(LANES)])
-        steps = sorted([(lane_of(row, lane) - ZERO, name) for name, row in known.items()])
-        half = _MOST_WEIGHED // 2
-        strong = steps if len(steps) <= _MOST_WEIGHED else steps[:half] + steps[-half:]
-        weighed = {
-            word: sum(lane_of(known[name], lane) - ZERO for name in names_of(word) if name in known)
-            for word in {word_of(name) for _, name in strong} - {b""}
-        }
-        return _placed(text, sorted(weighed.items(), key=_strength), step, most)
+        known = self._known(text)
+        steps = dict(zip(known.rows, lane_steps(known.rows.values(), lane), strict=True))
+        ranked = sorted(zip(steps.values(), steps, strict=True))
+        half, word_of_other = _MOST_WEIGHED // 2, known.words.get
+        strong = ranked if len(ranked) <= _MOST_WEIGHED else ranked[:half] + ranked[-half:]
+        words = {word_of_other(name, name) for _, name in strong} - {b""}
+        for name, word in known.words.items():
+            if name in names_of(word)[1:]:
+                steps[word] = steps.get(word, 0) + steps[name]
+        weighed = sorted([(word, steps.get(word, 0)) for word in words], key=_strength)
+        return _placed(text, weighed, self._readings[lane][1] * known.norm, most)
+
+    def _read_again(self, text: str) -> _Known:
+        scanned, row_of = _scanned(text), self._weights.get
+        others = {name: word_of(name) for name in beside_words(scanned) if name in self._weights}
+        rows = {name: row for name in (*scanned.distinct, *others) if (row := row_of(name))}
+        return _Known(rows, others, _norm(lane_sums(sum(rows.values()))[len(LANES)]))
 
     def _read(self, sums: Sequence[int], squares: int, known: int) -> list[float]:
         """Return the calibrated log-odds (or gain) of every lane."""
@@ -207,12 +222,12 @@ def _placed(
     text: str, weighed: Sequence[tuple[bytes, int]], step: float, most: int
 ) -> tuple[Contribution, ...]:
     """Return the first `most` words that move a score, with where each first stands."""
-    raw, ranges = as_bytes(text), reading(text)
+    pieces = pieces_of(text)
     chosen: list[Contribution] = []
     for word, weight in weighed:
         if len(chosen) >= most or not weight:
             break
-        place = first_place(raw, word, ranges)
+        place = first_place(pieces, word)
         if place is not None:
             chosen.append(Contribution(start=place[0], end=place[1], weight=step * weight))
     return tuple(chosen)

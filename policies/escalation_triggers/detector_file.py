@@ -6,7 +6,7 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,9 +125,10 @@ def lane_sums(total: int) -> tuple[int, ...]:
     return _ROW.unpack(total.to_bytes(_ROW.size, "little"))
 
 
-def lane_of(row: int, lane: int) -> int:
-    """Return one lane of a packed integer."""
-    return (row >> (8 * _LANE_BYTES * lane)) & 255
+def lane_steps(rows: Iterable[int], lane: int) -> list[int]:
+    """Return what each packed integer says in one lane, in steps from nothing."""
+    shift = 8 * _LANE_BYTES * lane
+    return [(row >> shift & 255) - ZERO for row in rows]
 
 
 def _checked_body(blob: bytes) -> bytes:

@@ -7,7 +7,7 @@ splitting bytes runs at C speed and offsets stay those of the text.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 from math import log1p
 from typing import Final
@@ -165,24 +165,32 @@ def names_of(word: bytes) -> tuple[bytes, ...]:
     return word, b"^" + word, b"^ " + word
 
 
-def first_place(raw: bytes, word: bytes, ranges: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Return where a word or mark first stands in the `ranges` of a text that are read.
+class Piece(msgspec.Struct, frozen=True):
+    """A stretch of a text that is read, by `as_bytes`, and where it starts."""
 
-    Args:
-        raw: the whole text by `as_bytes`.
-        word: from `word_of`.
-        ranges: from `reading`.
-    """
-    for start, end in ranges:
-        place = _find(raw[start:end], word)
+    start: int
+    raw: bytes
+    lowered: bytes
+
+
+def pieces_of(text: str) -> list[Piece]:
+    """Return what is read of `text`, to look for words in."""
+    cut = [(start, as_bytes(text[start:end])) for start, end in reading(text)]
+    return [Piece(start, raw, raw.lower()) for start, raw in cut]
+
+
+def first_place(pieces: Iterable[Piece], word: bytes) -> tuple[int, int] | None:
+    """Return where a word or mark, from `word_of`, first stands in what is read of a text."""
+    for piece in pieces:
+        place = _find(piece, word)
         if place >= 0:
-            return start + place, start + place + len(word)
+            return piece.start + place, piece.start + place + len(word)
     return None
 
 
-def _find(text: bytes, word: bytes) -> int:
+def _find(piece: Piece, word: bytes) -> int:
     """Return where `word` stands whole, as `split_words` cuts it, or -1."""
-    lowered = text.lower()
+    text, lowered = piece.raw, piece.lowered
     at = lowered.find(word)
     for _ in range(_MAX_TRIES):
         if at < 0 or word[0] not in _WORD or (_is_cut(text, at) and _is_cut(text, at + len(word))):

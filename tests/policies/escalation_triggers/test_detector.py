@@ -32,6 +32,7 @@ from policies.escalation_triggers.detector_text import (
     TAIL_CHARS,
     as_bytes,
     first_place,
+    pieces_of,
     reading,
     split_words,
 )
@@ -157,7 +158,7 @@ def test_words_have_places(text: str) -> None:
     """Every word that is read is found again, where it stands."""
     raw = as_bytes(text)
     for word in set(split_words(raw)):
-        place = first_place(raw, word, reading(text))
+        place = first_place(pieces_of(text), word)
         assert place is not None
         assert raw[place[0] : place[1]].lower() == word
 
