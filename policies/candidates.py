@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from msgspec.structs import replace
@@ -39,8 +39,8 @@ def with_candidates(
     draft: Decision, pinned: tuple[str, ...], features: Features, snapshot: Snapshot, policy: Policy
 ) -> Decision:
     """Add the ordered candidates, what was dropped, the alternatives' prices, or the denial."""
-    fleet, day = policy.fleet, price_day(snapshot)
-    own = fleet.tiers[draft.tier]
+    fleet = policy.fleet
+    own, prices = fleet.tiers[draft.tier], fleet.prices_on(price_day(snapshot))
     candidates: list[Candidate] = []
     resting: list[Candidate] = []
     dropped: list[Dropped] = []
@@ -49,10 +49,11 @@ def with_candidates(
     for deployment_id in _ordered(draft, pinned, policy):
         deployment = fleet.deployments[deployment_id]
         tier = draft.tier if deployment_id in own else fleet.tier_of(deployment_id)
-        price = deployment.card.price_on(day)
+        price = prices[deployment_id]
         obstacle = _obstacle(deployment, features, snapshot, applied)
         if obstacle is None and price is not None:
-            worst = _worst_case(features, deployment, price)
+            output = output_tokens(features, deployment.card.max_output_tokens)
+            worst = worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
             candidate = Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst)
             if snapshot.health.get(deployment_id) != "open":
                 candidates.append(candidate)
@@ -71,7 +72,7 @@ def with_candidates(
         draft,
         candidates=tuple(candidates),
         dropped=tuple(dropped),
-        alternatives=() if features.dialect == "embeddings" else _alternatives(features, policy, day),
+        alternatives=() if features.dialect == "embeddings" else _alternatives(features, policy, prices),
         data_classes=tuple([f"{a.data_class.name} ({a.because})" for a in applied]),
     )
     if not candidates:
@@ -184,11 +185,6 @@ def _denial(obstacles: Sequence[Denial]) -> Denial:
     return Denial(code=code, reason=reasons, retry_after_s=min(waits, default=None))
 
 
-def _worst_case(features: Features, deployment: Deployment, price: Price) -> int:
-    output = output_tokens(features, deployment.card.max_output_tokens)
-    return worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
-
-
 def shortened(
     candidate: Candidate, tokens: int, *, features: Features, snapshot: Snapshot, deployment: Deployment
 ) -> Candidate | None:
@@ -204,32 +200,25 @@ def shortened(
 def output_tokens(features: Features, at_most: int) -> int:
     """Return the tokens of all answers together, each cut at `at_most` and at the client's own limit."""
     limit = features.max_output_tokens
-    each = at_most if limit is None or limit > at_most else limit
-    return max(0, each) * max(1, features.choices)
+    each = at_most if limit is None or limit > at_most else max(0, limit)
+    return each * features.choices if features.choices > 1 else each
 
 
-def _alternatives(features: Features, policy: Policy, day: date) -> tuple[Alternative, ...]:
+def _alternatives(
+    features: Features, policy: Policy, prices: Mapping[str, Price | None]
+) -> tuple[Alternative, ...]:
     """Return what every deployment of both tiers is expected to cost."""
-    fleet = policy.fleet
     usage = Usage(
         input_tokens=prompt_tokens(features),
         output_tokens=output_tokens(features, policy.economy.expected_output_tokens),
     )
-    prices = [
-        (tier, deployment, fleet.deployments[deployment].card.price_on(day))
-        for tier in _TIERS
-        for deployment in fleet.tiers[tier]
-    ]
-    return tuple(
-        [
-            Alternative(
-                deployment=deployment,
-                tier=tier,
-                expected_nano=None if price is None else cost_nano(usage, price),
-            )
-            for tier, deployment, price in prices
-        ]
-    )
+    alternatives = []
+    for tier in _TIERS:
+        for deployment in policy.fleet.tiers[tier]:
+            price = prices[deployment]
+            amount = None if price is None else cost_nano(usage, price)
+            alternatives.append(Alternative(deployment=deployment, tier=tier, expected_nano=amount))
+    return tuple(alternatives)
 
 
 def price_day(snapshot: Snapshot) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from msgspec.structs import replace
 
@@ -10,7 +11,6 @@ from policies.approval import with_approval
 from policies.candidates import with_candidates
 from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
-from policies.gate import is_shut
 from policies.origin import NOWHERE
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.switching import with_switch
@@ -55,8 +55,8 @@ def fire(
     signals at all (housekeeping) there is nothing to report.
     """
     findings, errors = [], []
-    for trigger in triggers if signals else ():
-        if is_shut(trigger.gate, signals) or trigger.when.holds(signals) is False:
+    for trigger in worth_a_look(triggers, signals) if signals else ():
+        if trigger.when.holds(signals) is False:
             continue
         verdict = evaluate(trigger.when, signals)
         if verdict.matched:
@@ -76,6 +76,24 @@ def fire(
         else:
             errors.append(f"{trigger.id}: {', '.join(verdict.missing)} not measured; skipped")
     return tuple(findings), tuple(errors)
+
+
+def worth_a_look(triggers: Iterable[Trigger], signals: Mapping[str, Signal]) -> list[Trigger]:
+    """Return the triggers whose gate some signal reaches, or that have none; no other condition holds.
+
+    One loop for all: of most requests that is all that is asked about most triggers.
+    """
+    opened = []
+    for trigger in triggers:
+        for name, bound in trigger.gate:
+            signal = signals.get(name)
+            if signal is None or not -inf < signal.value < bound:  # so written, what is no number opens it
+                opened.append(trigger)
+                break
+        else:
+            if not trigger.gate:
+                opened.append(trigger)
+    return opened
 
 
 def judge(

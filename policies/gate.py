@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import inf
-
 from policies.condition import Compare, Condition, Every, Negated, Some
-from policies.verdicts import Signal
 
 Gate = tuple[tuple[str, float], ...]
 """Signals with bounds: while all are measured and below, the condition cannot hold. Empty: none can say."""
@@ -27,12 +23,3 @@ def gate_of(condition: Condition) -> Gate:
             return tuple(least.items()) if all(gates) else ()
         case Negated():
             return ()
-
-
-def is_shut(gate: Gate, signals: Mapping[str, Signal]) -> bool:
-    """Tell whether a gate refuses: then `holds` is False, found at a tenth of its price."""
-    for name, bound in gate:
-        signal = signals.get(name)
-        if signal is None or not -inf < signal.value < bound:  # so written, what is not a number opens it
-            return False
-    return bool(gate)

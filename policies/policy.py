@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
@@ -15,7 +16,7 @@ from policies.escalation_triggers.base import SignalSource
 from policies.facts import Dialect, Tier
 from policies.gate import Gate, gate_of
 from policies.origin import Level, Origin
-from policies.pricing import ModelCard, PriceTable
+from policies.pricing import ModelCard, Price, PriceTable
 from policies.validation_rules import ValidationRules
 from policies.verdicts import Meanwhile, Retry
 
@@ -36,7 +37,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     card: ModelCard
 
 
-class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+class Fleet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Every deployment, the tiers they form, and the price table in force."""
 
     deployments: Mapping[str, Deployment]
@@ -54,6 +55,19 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     def tier_of(self, deployment: str) -> Tier:
         """Return the tier that lists a deployment; one in no tier counts as base."""
         return "premium" if deployment in self.tiers["premium"] else "base"
+
+    def prices_on(self, day: date) -> Mapping[str, Price | None]:
+        """Return the price of every deployment on a day, None before its first; looked up once a day."""
+        known = self._priced.get(day)
+        if known is None:
+            known = {name: deployment.card.price_on(day) for name, deployment in self.deployments.items()}
+            self._priced.clear()
+            self._priced[day] = known
+        return known
+
+    @cached_property
+    def _priced(self) -> dict[date, Mapping[str, Price | None]]:
+        return {}
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.condition import Compare, Condition, ConditionDoc, Every, Negated, Some, parse
-from policies.gate import gate_of, is_shut
+from policies.engine import worth_a_look
+from policies.gate import gate_of
+from policies.policy import Trigger
 from policies.verdicts import Signal
 
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -49,20 +51,25 @@ def test_gates(doc: object, gate: dict[str, float]) -> None:
     assert dict(gate_of(parse(msgspec.convert(doc, ConditionDoc)))) == gate
 
 
-@pytest.mark.parametrize(
-    ("value", "shut"), [(1.99, True), (2.0, False), (math.nan, False), (-math.inf, False), (None, False)]
-)
-def test_shut(value: float | None, shut: bool) -> None:  # noqa: FBT001
-    """A gate is shut by what was measured and is below; without bounds it never is."""
-    signals = {} if value is None else {"a": Signal(value=value)}
+def trigger(condition: Condition) -> Trigger:
+    """Return a trigger on a condition."""
+    return Trigger(id="t", kind="k", when=condition, reason="r", layer="l")
 
-    assert is_shut((("a", 2.0),), signals) is shut
-    assert not is_shut((), signals)
+
+@pytest.mark.parametrize(
+    ("value", "looked"), [(1.99, False), (2.0, True), (math.nan, True), (-math.inf, True), (None, True)]
+)
+def test_glance(value: float | None, looked: bool) -> None:  # noqa: FBT001
+    """Only what was measured and is below its bound spares a look; a condition without bounds gets one."""
+    signals = {} if value is None else {"a": Signal(value=value)}
+    at_least, negated = trigger(Compare("a", "at_least", 2.0)), trigger(Negated(Compare("a", "above", 9.0)))
+
+    assert worth_a_look([at_least, negated], signals) == [*([at_least] if looked else []), negated]
 
 
 @given(tree=TREES, values=st.dictionaries(NAMES, VALUES))
-def test_shut_refutes(tree: Condition, values: dict[str, float]) -> None:
-    """What a gate refuses does not hold, and would not have been reported as untold."""
+def test_passed_over(tree: Condition, values: dict[str, float]) -> None:
+    """What is passed over does not hold, and is not a condition that could not be told."""
     signals = {name: Signal(value=value) for name, value in values.items()}
 
-    assert not is_shut(gate_of(tree), signals) or tree.holds(signals) is False
+    assert worth_a_look([trigger(tree)], signals) or tree.holds(signals) is False

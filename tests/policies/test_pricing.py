@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from policy_samples import GLM_PRICE, OPUS_PRICE
+from policy_samples import GLM, GLM_PRICE, OPUS, OPUS_PRICE, make_fleet
 
 from policies.pricing import (
     ModelCard,
@@ -202,3 +202,15 @@ def test_card_by_alias() -> None:
     assert table.card("zai/glm") is card
     assert table.card("zai/glm-4.5") is card
     assert table.card("zai/glm-5") is None
+
+
+def test_prices_of_a_day() -> None:
+    """A fleet tells each day's prices, whichever day it was asked about before."""
+    later = replace(GLM_PRICE, since=date(2026, 1, 1), input=Decimal(1))
+    card = replace(GLM.card, prices=(later, GLM_PRICE))
+    fleet = make_fleet(base=(replace(GLM, card=card),))
+    days = {date(2025, 8, 5): GLM_PRICE, date(2026, 1, 1): later, date(2025, 8, 4): GLM_PRICE}
+
+    for day, price in [*days.items(), *days.items()]:
+        assert fleet.prices_on(day) == {"glm": price, "opus": OPUS.card.price_on(day)}
+    assert fleet.prices_on(date(2025, 8, 4))["opus"] is None
