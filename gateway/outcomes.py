@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Protocol
 
 import msgspec
@@ -82,18 +82,26 @@ class Sources(Protocol):
         ...
 
 
+Ruled = Callable[[str, tuple[str, ...]], Awaitable[Policy]]
+"""Finds the policy for what a team's key with these packs once sent."""
+
+
 async def take_feedback(
-    feedback: Feedback, principal: Principal, policy: Policy, sources: Sources, *, now_ms: int
+    feedback: Feedback, principal: Principal, ruled: Ruled, sources: Sources, *, now_ms: int
 ) -> Noted:
-    """Write down the caller's word; raise NotFound for another team's decision, InvalidRequest, Conflict."""
-    _check_trigger(feedback.trigger, policy)
+    """Write down the caller's word; raise NotFound for another team's decision, InvalidRequest, Conflict.
+
+    Triggers are those of the policy that rules the key which made the request, whoever speaks of it.
+    """
     team = principal.seen_team
     await sources.books.flush()
     row = await sources.decisions.decision(feedback.decision_id, team)
     if row is None:
         raise NotFound("no decision of yours has this id; ids come in x-gateway-decision-id")
     words = [outcome for outcome in await sources.outcomes.outcomes(row.id) if outcome.said]
-    decision = read_record(row).decision
+    record = read_record(row)
+    decision, policy = record.decision, await ruled(record.team, record.snapshot.rights.packs)
+    _check_trigger(feedback.trigger, policy)
     tier = await sources.outcomes.served_tier(row.request_id) or decision.tier
     missed = feedback.trigger
     if not missed and premium_needed(feedback.verdict, tier):

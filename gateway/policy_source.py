@@ -76,6 +76,13 @@ class PolicySource:
                 "whoever administers the key finds the reason in the gateway's log"
             ) from None
 
+    async def ruled(self, team: str, packs: Packs) -> Policy:
+        """Return the policy for what a team's key once sent; the team's, if its packs are offered no more."""
+        try:
+            return self.known(team, packs) or await asyncio.to_thread(self.for_key, team, packs)
+        except ConfigError:
+            return self.for_team(team)
+
     def reload(self) -> bool:
         """Take changed files; keep the last good policies and say why when they cannot be taken."""
         log = structlog.get_logger("gateway")

@@ -84,7 +84,7 @@ def _packs(candidate: Candidate, principal: Principal, wiring: Wiring) -> list[s
     """Return the packs to lay over one another; only shipped and configured ones may be named."""
     settings = wiring.configuration.settings
     own = next((team.packs for team in settings.teams if team.name == principal.team_name), [])
-    ruling = [*settings.policy.packs, *own]
+    ruling = [*settings.policy.packs, *own, *principal.packs]
     if candidate.packs is None:
         return ruling
     known = {*ruling, *built_in_packs()}

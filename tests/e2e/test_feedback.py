@@ -74,18 +74,19 @@ async def test_feedback_on_others_decisions(gateway: Running, key: str) -> None:
 BAD: tuple[tuple[dict[str, object], int, str | None], ...] = (
     ({"decision_id": "dec_0", "verdict": "accepted"}, 404, None),
     ({"decision_id": "dec_0", "verdict": "great"}, 400, "verdict"),
-    ({"verdict": "accepted"}, 400, "decision_id"),
+    ({"decision_id": "", "verdict": "accepted"}, 400, "decision_id"),
     ({"decision_id": "d" * 65, "verdict": "accepted"}, 400, "decision_id"),
     ({"decision_id": "dec_0", "verdict": "failed", "comment": "x" * 2_001}, 400, "comment"),
-    ({"decision_id": "dec_0", "verdict": "failed", "trigger": "critical_securty"}, 400, "trigger"),
+    ({"verdict": "failed", "trigger": "critical_securty"}, 400, "trigger"),
     ({"decision_id": "\0", "verdict": "failed"}, 404, None),
 )
 
 
 async def test_bad_feedback(gateway: Running, key: str) -> None:
     """What cannot be taken down is a 4xx that names the field."""
+    known = {"decision_id": await ask(gateway, key)}
     for said, status, param in BAD:
-        found, body = await say(gateway, key, **said)
+        found, body = await say(gateway, key, **known | said)
         error = body["error"]
         assert isinstance(error, dict)
         assert (found, error["param"]) == (status, param), said

@@ -71,7 +71,7 @@ async def test_floors_below_hold(gateway: Running) -> None:
         ("red", ["../config.yaml"], "those that may: careful.yaml, cheap.yaml"),
         ("red", ["cheap.yaml", "cheap.yaml"], "each once"),
         ("red", ["x"] * 9, "length <= 8"),
-        ("red", "cheap.yaml", "array"),
+        ("red", "cheap.yaml", "must be a list"),
         ("blue", ["cheap.yaml"], "`sticky_turns` is locked by pack `ours`"),
     ],
 )
@@ -123,3 +123,40 @@ async def test_contract_of_a_key(gateway: Running, own: str | None, served: str)
     body = {"model": "glm-4.5", "messages": [{"role": "user", "content": CRITICAL}]}
     _, headers, _ = await gateway.post(key, body)
     assert headers["x-gateway-model"] == served
+
+
+QUALITY = "pack: doubting\nvalidation: {quality: {interval: 0.5, prior_weight: 1}}\n"
+
+
+async def test_feedback_by_the_keys_rules(gateway: Running) -> None:
+    """Feedback knows the triggers that ruled the request, whoever of the team gives it."""
+    _, careful = await Admin(gateway).make_key(packs=["careful.yaml"])
+    plain = await gateway.key()
+    body = {"model": "auto", "messages": [{"role": "user", "content": ROUTINE}]}
+    said = {"verdict": "failed", "trigger": "sorting"}
+    answers = []
+    for asking, telling in ((careful, plain), (plain, careful)):
+        decision = (await gateway.post(asking, body))[1]["x-gateway-decision-id"]
+        status, _, raw = await gateway.post(
+            telling, {**said, "decision_id": decision}, "/v1/escalation/feedback"
+        )
+        answers.append((status, raw))
+
+    assert [status for status, _ in answers] == [200, 400]
+    assert b"no trigger is called `sorting`" in answers[1][1]
+
+
+async def test_statistics_by_the_keys_rules(launch: Launch, tmp_path: Path) -> None:
+    """A key that carries rules of quality reads statistics by them; others by their team's."""
+    (tmp_path / "doubting.yaml").write_text(QUALITY, encoding="utf-8")
+    gateway = await launch(policy={"packs": ["small.yaml"], "key_packs": ["doubting.yaml"]})
+    _, doubting = await Admin(gateway).make_key(packs=["doubting.yaml"], scopes=["inference", "reports"])
+    plain = await gateway.key()
+    spans = []
+    for key in (doubting, plain):
+        status, _, raw = await gateway.get(key, "/v1/escalation/statistics")
+        assert status == 200, raw
+        known = json.loads(raw)["validation_confidence"]
+        spans.append(known["high"] - known["low"])
+
+    assert spans[0] != spans[1]

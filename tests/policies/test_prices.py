@@ -63,7 +63,7 @@ def test_loads() -> None:
     [
         ("currency: USD", "currency: EUR", 1, "currency `EUR` is not supported; give USD"),
         ("currency: USD\n", "", 1, "`$` needs `currency`; add it"),
-        ('"0.6"', "0.6", 8, "`$.models.zai/glm-4.5.prices[0].input`: expected `str`, got `float`; put it in"),
+        ('"0.6"', "0.6", 8, "`$.models.zai/glm-4.5.prices[0].input` must be text, not a number; put it in"),
         ('"2.3"', '"-1"', 9, "`-1` is not a price"),
         ('"2.3"', '"NaN"', 9, "`NaN` is not a price"),
         ('"2.3"', '"1_0"', 9, "`1_0` is not a price"),
