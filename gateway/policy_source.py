@@ -78,8 +78,11 @@ class PolicySource:
 
     async def ruled(self, team: str, packs: Packs) -> Policy:
         """Return the policy for what a team's key once sent; the team's, if its packs are offered no more."""
+        found = self.known(team, packs)
+        if found is not None:
+            return found
         try:
-            return self.known(team, packs) or await asyncio.to_thread(self.for_key, team, packs)
+            return await asyncio.to_thread(self.for_key, team, packs)
         except ConfigError:
             return self.for_team(team)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from anthropic import AsyncAnthropic
 from openai import APIError
-from running_gateway import GLM, OPUS, ROUTINE, Launch, Running
+from running_gateway import CRITICAL, GLM, OPUS, ROUTINE, Launch, Running
 
 from gateway.upstreams.scripted import Scenario
 
@@ -75,6 +76,36 @@ async def test_fallback_after_a_comment(gateway: Running, key: str) -> None:
     assert words(body)
     (row,) = await gateway.rows()
     assert (row["model"], row["attempts"], row["status"]) == ("claude-opus-4-1", 2, "ok")
+
+
+LENIENT = "pack: lenient\nfallback: {floor_may_fall: true}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": CRITICAL}]}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": CRITICAL}], "max_tokens": 50}),
+        ("/v1/responses", {"input": CRITICAL}),
+    ],
+)
+async def test_fallen_floor_after_a_comment(
+    launch: Launch, tmp_path: Path, path: str, more: dict[str, object]
+) -> None:
+    """What a header would say once the headers are gone stands in a comment, and in the decision."""
+    (tmp_path / "lenient.yaml").write_text(LENIENT, encoding="utf-8")
+    gateway = await launch(
+        policy={"packs": ["small.yaml", "lenient.yaml"]}, server={"keepalive_seconds": 0.1}
+    )
+    gateway.vendors.script(OPUS, Scenario(status=503, delay_first_ms=200))
+    key = await gateway.key()
+
+    status, headers, body = await gateway.post(key, {"model": "auto", "stream": True} | more, path)
+    _, _, raw = await gateway.get(key, f"/v1/decisions/{headers['x-gateway-decision-id']}")
+
+    assert (status, "x-gateway-below-floor" in headers) == (200, False)
+    assert b"\n: x-gateway-below-floor: true\n" in body
+    assert json.loads(raw)["record"]["fell_below_floor"] is True
 
 
 async def test_failure_after_a_comment(gateway: Running, key: str) -> None:
