@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from gateway.cli.options import config_option, open_configuration, or_fail
 )
 def command(*, config: Path | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Start the gateway and serve until told to stop."""
+    gc.disable()  # what is made from here to the first answer stays; serving turns it on again
     configuration = open_configuration(config, need_secrets=True)
     from gateway.server import serve
 

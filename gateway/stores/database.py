@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, in
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 
 from gateway.errors import ConfigError, Conflict, GatewayError, InvalidRequest, StoreUnavailable
-from gateway.stores.schema import REVISION, alembic_version, metadata
+from gateway.stores.schema import REVISION, alembic_version, metadata, speak
 
 T = TypeVar("T")
 
@@ -52,6 +52,7 @@ class Database:
         parsed = _parse(url)
         self.sqlite_path = Path(parsed.database or "").absolute() if parsed.drivername == "sqlite" else None
         self.engine = _sqlite(parsed) if self.sqlite_path else _postgres(parsed)
+        speak(self.engine.dialect.name)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` makes of a connection, in a thread of its own."""

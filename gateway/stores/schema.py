@@ -71,7 +71,7 @@ teams = Table(
     Column("concurrency", BigInteger),
 )
 _live_team = text("deleted_ms IS NULL")
-Index("ux_teams_name", teams.c.name, unique=True, sqlite_where=_live_team, postgresql_where=_live_team)
+_team_names = Index("ux_teams_name", teams.c.name, unique=True)
 
 keys = Table(
     "keys",
@@ -96,14 +96,7 @@ keys = Table(
     UniqueConstraint("key_hash", name="ux_keys_hash"),
 )
 _live_key = text("revoked_ms IS NULL")
-Index(
-    "ux_keys_name",
-    keys.c.team_id,
-    keys.c.name,
-    unique=True,
-    sqlite_where=_live_key,
-    postgresql_where=_live_key,
-)
+_key_names = Index("ux_keys_name", keys.c.team_id, keys.c.name, unique=True)
 
 former_secrets = Table(
     "former_secrets",
@@ -363,3 +356,9 @@ unsealed = Table(
 def fit_text(value: str, size: int) -> str:
     """Return `value` without NULs, which PostgreSQL cannot hold, and no longer than `size`."""
     return value.replace("\0", "")[:size]
+
+
+def speak(dialect: str) -> None:
+    """Let the names of what is deleted be given again; to name a dialect loads all of it, so only one is."""
+    for index, live in ((_team_names, _live_team), (_key_names, _live_key)):
+        index.dialect_kwargs[f"{dialect}_where"] = live

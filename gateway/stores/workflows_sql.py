@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import sqlite
 
 from gateway.stores.database import Database
 from gateway.stores.directory_base import Page
@@ -27,6 +28,9 @@ from gateway.stores.workflows_base import (
     WorkflowRow,
 )
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
 _MOST_LISTED = 1_000
 _DAY_MS = 86_400_000
 _decode_detail = msgspec.json.Decoder(Detail).decode
@@ -42,9 +46,9 @@ class SqlWorkflows:
         """Keep a new workflow with its first event, or return the one its idempotency key made before."""
 
         def work(connection: Connection) -> WorkflowRow:
-            kind = sqlite if connection.dialect.name == "sqlite" else postgresql
             values = msgspec.structs.asdict(row) | {"task": row.task.replace("\0", "")}
-            new = kind.insert(workflows).values(values).on_conflict_do_nothing().returning(workflows.c.id)
+            insertion = _insertion(connection, workflows).values(values)
+            new = insertion.on_conflict_do_nothing().returning(workflows.c.id)
             if connection.scalar(new) is not None:  # PostgreSQL's driver counts no rows here
                 _append(connection, row.id, first, at_ms)
                 return row
@@ -175,8 +179,8 @@ class SqlWorkflows:
         """Tell whether the caller may play `role` for the next `lease_ms`."""
 
         def work(connection: Connection) -> bool:
-            kind = sqlite if connection.dialect.name == "sqlite" else postgresql
-            new = kind.insert(workflow_workers).values(id=role, seen_ms=at_ms).on_conflict_do_nothing()
+            insertion = _insertion(connection, workflow_workers).values(id=role, seen_ms=at_ms)
+            new = insertion.on_conflict_do_nothing()
             if connection.scalar(new.returning(workflow_workers.c.id)) is not None:
                 return True
             due = (workflow_workers.c.id == role, workflow_workers.c.seen_ms <= at_ms - lease_ms)
@@ -185,6 +189,15 @@ class SqlWorkflows:
             )
 
         return await self._database.run(work)
+
+
+def _insertion(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert that can leave a row that is there alone; each dialect has its own."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def _append(connection: Connection, workflow_id: str, happening: Happening, at_ms: int) -> int:
