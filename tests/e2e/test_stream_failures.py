@@ -9,6 +9,7 @@ from openai.types.chat import ChatCompletionChunk
 from running_gateway import CRITICAL, GLM, OPUS, ROUTINE, Running
 
 from gateway.upstreams.scripted import Scenario
+from gateway.upstreams.scripted.scenario import parse_scenario
 
 BOTH = pytest.mark.parametrize(("model", "vendor"), [("glm-4.5", GLM), ("claude-opus-4-1", OPUS)])
 EARLY: dict[str, Scenario] = {
@@ -49,12 +50,12 @@ async def read_broken(stream: AsyncIterator[ChatCompletionChunk]) -> tuple[str, 
 
 
 @BOTH
-@pytest.mark.parametrize("fault", [{"cut_after_events": 20}, {"error_after_events": 20}])
+@pytest.mark.parametrize("fault", ["cut_after_events", "end_after_events", "error_after_events"])
 async def test_failure_after_output(
-    gateway: Running, client: AsyncOpenAI, model: str, vendor: str, fault: dict[str, int]
+    gateway: Running, client: AsyncOpenAI, model: str, vendor: str, fault: str
 ) -> None:
     """A stream that breaks ends in an error, is billed for what came, and is never started again."""
-    gateway.vendors.script(vendor, Scenario(events=60, delay_event_ms=1, **fault))
+    gateway.vendors.script(vendor, parse_scenario(f"events=60,delay_event_ms=1,{fault}=20"))
     text, error = await read_broken(await client.chat.completions.create(**streamed(model)))
     (row,) = await gateway.rows()
     (attempt,) = await gateway.rows("attempts")
@@ -78,9 +79,12 @@ async def test_one_error_event(gateway: Running, key: str, model: str, vendor: s
     assert sent[-1]["error"]["message"].startswith(model)  # type: ignore[index]
 
 
-async def test_failure_before_output(gateway: Running, key: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [("error_after_events", "server_error"), ("end_after_events", "cut_off")]
+)
+async def test_failure_before_output(gateway: Running, key: str, fault: str, outcome: str) -> None:
     """A 200 that fails before its first word falls back to one clean stream, and the books say why."""
-    gateway.vendors.script(GLM, Scenario(error_after_events=1, delay_event_ms=20))
+    gateway.vendors.script(GLM, parse_scenario(f"{fault}=1,delay_event_ms=20"))
     _, headers, body = await gateway.post(key, streamed("auto"))
     sent = events(body)
     roles = [e for e in sent if e["choices"] and "role" in e["choices"][0]["delta"]]  # type: ignore[index]
@@ -88,7 +92,7 @@ async def test_failure_before_output(gateway: Running, key: str) -> None:
     assert len(roles) == 1
     assert len({event["id"] for event in sent}) == 1
     assert (headers["x-gateway-attempts"], headers["x-gateway-tier"]) == ("2", "premium")
-    assert attempts == [("glm-4.5", "server_error", 0), ("claude-opus-4-1", "ok", 1)]
+    assert attempts == [("glm-4.5", outcome, 0), ("claude-opus-4-1", "ok", 1)]
 
 
 async def test_early_failure_is_billed_at_the_vendors_count(gateway: Running, key: str) -> None:

@@ -77,6 +77,13 @@ async def test_cut_stream_raises(vendors: Vendors, http: httpx.AsyncClient, even
     assert (vendors.calls[0].was_cut, vendors.calls[0].closed_early) == (True, False)
 
 
+async def test_silent_end_looks_whole(vendors: Vendors, http: httpx.AsyncClient) -> None:
+    """The body ends as HTTP wants it, N events long, without a word of its being cut."""
+    got = bytearray()
+    await read_stream(http, f"{vendors.url}/scenario/end_after_events=4/v1/messages", got)
+    assert (got.count(b"\n\n"), b"message_stop" in got) == (4, False)
+
+
 async def test_cut_plain_answer_raises(vendors: Vendors, http: httpx.AsyncClient) -> None:
     """A plain answer stops short of its content-length."""
     with pytest.raises(httpx.RemoteProtocolError):

@@ -87,6 +87,8 @@ class Delivery:
         for event in self._with_error(events):
             if self._call.events_sent == self._scenario.cut_after_events:
                 return await self._cut(response)
+            if self._call.events_sent == self._scenario.end_after_events:
+                break
             if self._call.events_sent == self._scenario.hang_after_events:
                 await asyncio.Event().wait()
             if self._scenario.delay_event_ms:

@@ -42,6 +42,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Answer 200 with no bytes."""
     cut_after_events: Count | None = None
     """Close the socket after N events; a plain answer is cut in the middle."""
+    end_after_events: Count | None = None
+    """End the stream's body in good order after N events: no finish reason, no end mark, no error."""
     error_after_events: Count | None = None
     """Put the vendor's error into the stream after N events; a plain answer is a 200 holding the error."""
     no_usage: bool = False
@@ -85,7 +87,7 @@ HTTP_OK = 200
 _FAULTLESS: dict[str, int | bool | None] = {
     "status": HTTP_OK,
     **dict.fromkeys(("hang", "garbage", "empty", "broken_tool_json", "refusal", "truncated"), False),
-    **dict.fromkeys(("cut_after_events", "error_after_events", "hang_after_events")),
+    **dict.fromkeys(("cut_after_events", "end_after_events", "error_after_events", "hang_after_events")),
 }
 
 
