@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from policies.envelope.document import FailuresDoc
 from policies.envelope.wording import Wording
@@ -58,6 +58,10 @@ class ErrorLines:
             lines = lines[: _MAX_LINES // 2] + lines[-_MAX_LINES // 2 :]
         return frozenset(_normal(line) for line in lines if self._tells(line[:_MAX_LINE_CHARS].strip()))
 
+    def find_in(self, texts: Sequence[str]) -> frozenset[str]:
+        """Return the error lines of all texts of one turn, each once."""
+        return frozenset().union(*map(self.find, texts)) if texts else _NONE
+
     def _tells(self, line: str) -> bool:
         if not line:
             return False
@@ -72,33 +76,30 @@ class ErrorLines:
 class Tail:
     """What is counted while the turns go by, newest first."""
 
-    def __init__(self, errors: ErrorLines, wording: Wording) -> None:
-        self._errors = errors
+    def __init__(self, wording: Wording) -> None:
         self._wording = wording
         self._lines: dict[str, int] = {}
         self._failures = 0
         self._broken_calls = 0
         self._humans: list[str] = []
 
-    def add_results(self, results: Iterable[str], *, failed: bool = False) -> None:
-        """Count the tool results of one turn."""
-        self._failures += self._count(results) or failed
+    def add_result(self, lines: frozenset[str], *, failed: bool) -> None:
+        """Count a turn's tool results by the error lines in them."""
+        self._failures += failed or bool(lines)
+        self._count(lines)
 
-    def add_human(self, text: str, pasted: Iterable[str]) -> None:
-        """Remember what a person said, and the errors they pasted."""
+    def add_human(self, text: str, lines: frozenset[str]) -> None:
+        """Remember what a person said, and the error lines they pasted."""
         self._humans.append(text)
-        self._count(pasted)
+        self._count(lines)
 
     def add_broken_calls(self, count: int) -> None:
         """Count tool calls of the model that could not be used."""
         self._broken_calls += count
 
-    def _count(self, texts: Iterable[str]) -> bool:
-        """Count every error line of one turn once; tell whether there are any."""
-        lines = {line for text in texts for line in self._errors.find(text)}
+    def _count(self, lines: frozenset[str]) -> None:
         for line in lines:
             self._lines[line] = self._lines.get(line, 0) + 1
-        return bool(lines)
 
     def measure(self, message_count: int) -> Conversation:
         """Return the counts."""

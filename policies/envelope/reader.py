@@ -12,6 +12,7 @@ import msgspec
 
 from policies.envelope.conversation import ErrorLines, Tail
 from policies.envelope.document import EnvelopesDoc, parse
+from policies.envelope.hearing import Hearing
 from policies.envelope.housekeeping import SYSTEM_HEAD_CHARS, Housekeeping
 from policies.envelope.pasted import separate
 from policies.envelope.unwrap import Unwrapped, Unwrapper
@@ -28,6 +29,7 @@ _MIN_PLAN_CHARS = 40
 MEASURED_TURNS = 32
 """How many of the newest turns are searched for failures."""
 _SEARCHED_CHARS = 1_048_576
+_REMEMBERED_ASKS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Envelopes:
         self.housekeeping = Housekeeping(doc.housekeeping)
         self.wording = Wording(doc.wording)
         self.errors = ErrorLines(doc.failures)
+        self.hearing = Hearing(self.unwrapper, self.errors, self.wording)
         self.rote = tuple(start for c in doc.clients for start in c.replies_by_rote)
         self._systems = [(phrase, c.name) for c in doc.clients for phrase in c.system]
         self.client_of = lru_cache(maxsize=512)(self._find_client)
@@ -73,8 +76,7 @@ class Envelopes:
         """
         walk = _Walk(self, system_head)
         for turn in turns:
-            walk.see(turn)
-            if walk.is_done(turn):
+            if walk.see(turn):
                 break
         return Reading(
             ask=walk.ask(message_count=message_count, has_tools=has_tools),
@@ -89,7 +91,7 @@ class _Walk:
     """One walk from the newest turn back."""
 
     def __init__(self, envelopes: Envelopes, system_head: str) -> None:
-        self.tail = Tail(envelopes.errors, envelopes.wording)
+        self.tail = Tail(envelopes.wording)
         self._envelopes = envelopes
         self._system_head = system_head[:SYSTEM_HEAD_CHARS]
         self._client = envelopes.client_of(self._system_head)
@@ -99,24 +101,23 @@ class _Walk:
         self._pasted: tuple[str, ...] = ()
         self._turns = self._tail_turns = self._tail_chars = self._searched_chars = 0
 
-    def see(self, turn: Turn) -> None:
-        """Take in one turn."""
+    def see(self, turn: Turn) -> bool:
+        """Take in one turn; tell whether the ask is found and the tail behind it is long enough."""
         self._turns += 1
+        chars = sum(map(len, turn.parts))
         if turn.role == "user":
-            self._see_user(turn)
-        elif turn.role == "system":
-            self._see_system(turn)
+            self._see_user(turn, chars)
         elif turn.role == "assistant":
             self._see_assistant(turn)
+        elif turn.role == "system":
+            self._see_system(turn)
         elif self._turns <= MEASURED_TURNS:
-            self.tail.add_results(turn.parts, failed=turn.tool_failed)
-
-    def is_done(self, turn: Turn) -> bool:
-        """Tell whether the ask is found and the tail behind it is long enough."""
+            heard = self._envelopes.hearing.hear(turn, None, chars)
+            self.tail.add_result(heard.results, failed=turn.tool_failed)
         if self._human is None and not self._plan:
             return False
         self._tail_turns += 1
-        self._tail_chars += sum(map(len, turn.parts))
+        self._tail_chars += chars
         return self._tail_turns > TAIL_TURNS or self._tail_chars > TAIL_CHARS
 
     def ask(self, *, message_count: int, has_tools: bool) -> Ask:
@@ -161,38 +162,35 @@ class _Walk:
             self._client = self._envelopes.client_of(self._system_head) or self._client
 
     def _see_assistant(self, turn: Turn) -> None:
-        if self._turns <= MEASURED_TURNS:
-            self.tail.add_broken_calls(int(turn.tool_arguments_broken))
+        if turn.tool_arguments_broken and self._turns <= MEASURED_TURNS:
+            self.tail.add_broken_calls(1)
         if not self._consent or self._plan or self._human is not None:
             return
         text = _clipped("\n".join(turn.parts), MAX_ASK_CHARS).strip()
         if len(text) >= _MIN_PLAN_CHARS and not text.startswith(self._envelopes.rote):
             self._plan = _clipped(separate(text)[0], MAX_PLAN_CHARS)
 
-    def _see_user(self, turn: Turn) -> None:
-        self._searched_chars += sum(map(len, turn.parts))
+    def _see_user(self, turn: Turn, chars: int) -> None:
+        self._searched_chars += chars
         if self._searched_chars > _SEARCHED_CHARS and self._newest is not None:
             return
-        user = self._envelopes.unwrapper.read(turn.parts, self._client)
+        heard = self._envelopes.hearing.hear(turn, self._client, chars)
+        user = heard.user
         self._client = self._client or user.client
         self._newest = self._newest or user
         self._summary = self._summary or user.summary
         if self._turns <= MEASURED_TURNS and (user.results or user.broken_calls):
-            self.tail.add_results(user.results)
+            self.tail.add_result(heard.results, failed=False)
             self.tail.add_broken_calls(user.broken_calls)
-        if user.text:
-            self._hear(user)
-
-    def _hear(self, user: Unwrapped) -> None:
-        """Take in a turn in which a person speaks."""
-        text, pasted = separate(user.text)
-        self.tail.add_human(text, (*pasted, *user.evidence))
+        if not user.text:
+            return
+        self.tail.add_human(heard.text, heard.complaints)
         if self._human is not None or self._plan:
             return
-        if self._envelopes.wording.approves(text):
-            self._consent = self._consent or text
+        if heard.approves:
+            self._consent = self._consent or heard.text
         else:
-            self._human, self._text, self._pasted = user, text, pasted
+            self._human, self._text, self._pasted = user, heard.text, heard.pasted
 
 
 def _clipped(text: str, size: int) -> str:
@@ -210,8 +208,11 @@ _DISGUISED = re.compile(f"[{''.join(map(chr, _DISGUISES))}]")
 
 def _encodable(text: str) -> str:
     """Return the text without disguises and with `?` for lone surrogates, fit for whoever reads it next."""
-    if text.isascii():
-        return text
+    return text if text.isascii() else _undisguised(text)
+
+
+@lru_cache(_REMEMBERED_ASKS)
+def _undisguised(text: str) -> str:
     if _DISGUISED.search(text):
         text = text.translate(_DISGUISES)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from operator import methodcaller
 
 from policies.envelope.document import BlockDoc, ClientDoc, HeaderDoc, PartDoc, ReplyDoc
@@ -13,9 +12,6 @@ from policies.envelope.tags import Tag, TagRules
 MAX_TURN_CHARS = 98_304
 """How much of one user turn is read; longer blocks keep their first two thirds and last third."""
 _MAX_PARTS = 128
-_REMEMBERED_TURNS = 512
-_REMEMBERED_CHARS = 8_192
-"""Turns up to this size are remembered: an agent sends the same ones with every step."""
 _HEAD_CHARS = 600
 _MAX_LINE_CHARS = 240
 
@@ -56,19 +52,10 @@ class Unwrapper:
         marks = (*headers, *(rule.opens for rule, _ in self._blocks), *self._skip_lines)
         self._is_marked = methodcaller("startswith", marks)
         rules = [*self._skips, *self._results, *self._broken, *self._summaries]
-        self._remembered = lru_cache(_REMEMBERED_TURNS)(self._read)
         self._openings = tuple(start for rule, _ in rules for start in rule.starts)
 
     def read(self, parts: Sequence[str], client: str | None) -> Unwrapped:
-        """Return the turn without its envelope; `client` is what is already known of its sender.
-
-        What is returned is shared with other readings of the same turn: it is not to be changed.
-        """
-        known = tuple(parts)
-        is_short = sum(map(len, known)) <= _REMEMBERED_CHARS
-        return self._remembered(known, client) if is_short else self._read(known, client)
-
-    def _read(self, parts: tuple[str, ...], client: str | None) -> Unwrapped:
+        """Return the turn without its envelope; `client` is what is already known of its sender."""
         turn = Unwrapped(client=client)
         kept = blocks = list(self._human_parts(shorten(parts), turn))
         found = [self._tags.find(part) for part in kept]
