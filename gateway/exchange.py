@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Literal, Protocol
 
 import msgspec
 
+from gateway.beginnings import Beginning
 from policies.facts import Dialect, Features, RewriteContract, Snapshot
 from policies.policy import Policy
 from policies.verdicts import Decision, OutcomeKind
@@ -41,6 +42,18 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.organisation else self.team_id
 
 
+class Members(Protocol):
+    """Where the top-level members of a body lie in it."""
+
+    def get(self, name: str) -> bytes | None:
+        """Return the encoded value of a field; None where absent."""
+        ...
+
+    def splice(self, *, replace: Mapping[str, bytes], remove: Collection[str] = ()) -> bytes:
+        """Return the body with fields replaced (or put in front) and removed; no other byte changes."""
+        ...
+
+
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A client's inference request: the bytes as they came, and a view of what routing needs.
 
@@ -65,6 +78,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The client demands an answer by JSON schema."""
     user: str | None = None
     metadata: Mapping[str, str] | None = None
+    members: Members | None = None
+    """Those of `raw`, where parsing found them."""
+    beginning: Beginning | None = None
+    """What of the conversation is remembered: `raw` and `messages` begin with it."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.exchange import ChatRequest, Principal
 from gateway.tags import TAGS_FIELD, read_tags
+from gateway.token_bound import tally
 from gateway.wire.base import Codec
 from policies.envelope import Envelopes
 from policies.facts import Declared, Features, RouteWish
@@ -32,7 +33,6 @@ SESSION_HEADERS = (
 TOKENS_PER_IMAGE = 1_600
 """What a vendor counts at most for one image, whatever its bytes."""
 MAX_SESSION_CHARS = 128
-_DENSE = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ,"
 _BASE64 = b";base64,"
 _SYSTEM_HEAD_CHARS = 4_096
 _ROUTES: Mapping[str, RouteWish] = {"premium": "premium", "base": "base", "auto": "auto"}
@@ -107,27 +107,22 @@ def route_wish(headers: Mapping[str, str], principal: Principal) -> RouteWish | 
 
 
 def bound_tokens(request: ChatRequest) -> int:
-    """Return an upper bound of the prompt's tokens from its bytes.
-
-    A token of prose or code is about four ASCII bytes and hardly ever less than three on average; digits,
-    capitals and commas may be a token each, as in tables, hex and base64; a character outside ASCII is at
-    most two tokens to its two to four bytes. Image bytes are not text.
-    `benchmarks/input_bound.py` measures it.
-    """
-    raw = request.raw
+    """Return an upper bound of the prompt's tokens from its bytes; image bytes are not text."""
+    raw, known = request.raw, request.beginning
     if request.dialect == "embeddings":  # its texts may come as token numbers, one to a comma
-        return max(_bound(raw), raw.count(b",") + 1)
-    if not request.has_images:
-        return _bound(raw)
-    texts = _without_images(raw)
-    images = max(len(texts) - 1, raw.count(b'"image'))
-    return _bound(b"".join(texts)) + images * TOKENS_PER_IMAGE
+        return max(tally(raw).tokens(), raw.count(b",") + 1)
+    if request.has_images:
+        texts = _without_images(raw)
+        images = max(len(texts) - 1, raw.count(b'"image'))
+        return tally(b"".join(texts)).tokens() + images * TOKENS_PER_IMAGE
+    if known is None:
+        return tally(raw).tokens()
+    return known.tally().plus(tally(raw[known.end :])).tokens()
 
 
 def bound_text(text: str) -> int:
     """Return an upper bound of a bare text's tokens."""
-    raw = text.encode("utf-8", "surrogatepass")
-    return _bound(raw)
+    return tally(text.encode("utf-8", "surrogatepass")).tokens()
 
 
 def declared_context(request: ChatRequest, headers: Mapping[str, str], *, trusted: bool = False) -> Declared:
@@ -182,13 +177,6 @@ def _head_text(head: bytes) -> str:
     """Return the escaped JSON text as people read it; agents send the same head with every request."""
     text = head.decode("utf-8", "replace")
     return text.replace("\\n", "\n").replace('\\"', '"')
-
-
-def _bound(raw: bytes) -> int:
-    """Bound the tokens of a text; of the digits of an escaped character two are not counted as such."""
-    wide = 0 if raw.isascii() else len(raw) - len(raw.decode("ascii", "ignore"))
-    dense = max(0, len(raw) - len(raw.translate(None, _DENSE)) - 2 * raw.count(b"\\u"))
-    return (len(raw) - wide - dense) // 3 + wide * 2 // 3 + dense + 16
 
 
 def _start(part: msgspec.Raw) -> bytes:

@@ -17,7 +17,9 @@ WHY = (
     "a decision must follow from its arguments alone, so that it can be replayed a year later and tested "
     "with values; take the fact as an argument and let the shell fetch it"
 )
-PURE_FILES = "errors exchange features headers failures explain reports budgets".split()
+PURE_FILES = (
+    "errors exchange beginnings token_bound features headers failures explain reports budgets".split()
+)
 FORBIDDEN_MODULES = frozenset(
     """time random secrets os logging structlog asyncio socket pathlib subprocess aiohttp httpx sqlalchemy redis
     litellm""".split()

@@ -14,8 +14,9 @@ from msgspec import Raw, Struct
 
 from gateway.errors import GatewayError
 from gateway.exchange import ChatRequest
-from gateway.wire.anthropic_turns import has_images, read_system, read_turns
+from gateway.wire.anthropic_turns import read_system, read_turns
 from gateway.wire.anthropic_types import ABSENT, present
+from gateway.wire.bodies import Bodies, Form, turns_of
 from gateway.wire.invalid_body import decode_body
 from gateway.wire.sse import encode_event
 from policies.facts import Dialect, Turn
@@ -60,10 +61,13 @@ class AnthropicMessages:
     dialect: Dialect = "messages"
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
 
+    def __init__(self) -> None:
+        self._bodies = Bodies(_FORM)
+
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        view = decode_body(raw, _REQUEST)
-        messages = tuple(view.messages)
+        body = self._bodies.read(raw)
+        view = body.view
         user = view.metadata.user_id if view.metadata else None
         return ChatRequest(
             dialect="messages",
@@ -72,25 +76,20 @@ class AnthropicMessages:
             stream=bool(view.stream),
             include_usage=True,
             max_output_tokens=view.max_tokens,
-            messages=messages,
+            messages=body.messages,
             system=view.system if bytes(present(view.system)) else None,
-            has_images=has_images(messages) if b'"image"' in raw else False,
+            has_images=body.has_images,
             has_tools=bool(view.tools),
             json_schema=_demands_schema(view),
             user=user,
             metadata=_metadata(user),
+            members=body.members,
+            beginning=body.beginning,
         )
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one message a step; system turns last."""
-        system: list[Turn] = []
-        for message in reversed(request.messages):
-            for turn in read_turns(message):
-                if turn.role == "system":
-                    system.append(turn)
-                else:
-                    yield turn
-        yield from system
+        yield from turns_of(request, read_turns)
         first = read_system(request.system)
         if first is not None:
             yield first
@@ -112,3 +111,13 @@ def _demands_schema(view: _Request) -> bool:
 
 def _metadata(user: str | None) -> Mapping[str, str] | None:
     return None if user is None else {"user_id": user}
+
+
+_FORM = Form(
+    name="messages",
+    decode=lambda raw: decode_body(raw, _REQUEST),
+    listed=lambda view: tuple(view.messages),
+    check=lambda _messages, _since: None,
+    image_mark=b'"image"',
+    shows=lambda message: any(turn.images for turn in read_turns(message)),
+)

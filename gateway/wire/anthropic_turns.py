@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
@@ -35,23 +34,23 @@ _RESULTS = ("tool_result", "mcp_tool_result")
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 
 
-def read_turns(raw: Raw) -> Iterator[Turn]:
-    """Yield what one message says, newest first: a human's text, then the tool results before it.
+def read_turns(raw: Raw) -> tuple[Turn, ...]:
+    """Return what one message says, newest first: a human's text, then the tool results before it.
 
     A message that does not fit the dialect is its own JSON text, so nothing hides in it.
     """
     try:
         message = _MESSAGE.decode(raw)
     except UNREADABLE:
-        yield Turn(role="user", parts=(bytes(raw).decode(errors="replace"),))
-        return
+        return (Turn(role="user", parts=(bytes(raw).decode(errors="replace"),)),)
     said = _as_blocks(message.content)
     results = [block for block in said if block.type in _RESULTS]
+    if not results:
+        return (_spoken(_ROLES.get(message.role, "user"), said),)
     others = [block for block in said if block.type not in _RESULTS]
-    if others or not results:
-        yield _spoken(_ROLES.get(message.role, "user"), others)
-    if results:
-        yield _answered(results)
+    if not others:
+        return (_answered(results),)
+    return _spoken(_ROLES.get(message.role, "user"), others), _answered(results)
 
 
 def read_system(raw: Raw | None) -> Turn | None:
@@ -63,12 +62,6 @@ def read_system(raw: Raw | None) -> Turn | None:
     except UNREADABLE:
         return Turn(role="system", parts=(bytes(raw).decode(errors="replace"),))
     return Turn(role="system", parts=_texts(blocks)) if blocks else None
-
-
-def has_images(messages: Sequence[Raw]) -> bool:
-    """Return whether a message shows an image, tool results included; decodes only what mentions one."""
-    mentioning = (message for message in messages if b'"image"' in bytes(message))
-    return any(turn.images for turn in chain.from_iterable(map(read_turns, mentioning)))
 
 
 def _as_blocks(content: _Content) -> list[_Block]:

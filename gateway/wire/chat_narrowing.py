@@ -7,16 +7,16 @@ import hashlib
 import msgspec
 
 from gateway.errors import Unsupported
+from gateway.exchange import Members
 from gateway.wire.chat_quirks import ChatQuirks
 from gateway.wire.in_words import InWords, put_first
 from gateway.wire.json_mode import in_json_mode
-from gateway.wire.splice import JsonObject
 from gateway.wire.tool_choice_in_words import choose_in_words
 
 _DIGEST_BYTES = 16
 
 
-def narrow(body: JsonObject, replace: dict[str, bytes], quirks: ChatQuirks) -> list[str]:
+def narrow(body: Members, replace: dict[str, bytes], quirks: ChatQuirks) -> list[str]:
     """Add to `replace` what the vendor needs put otherwise; return the fields to remove.
 
     Raises:
@@ -34,7 +34,7 @@ def narrow(body: JsonObject, replace: dict[str, bytes], quirks: ChatQuirks) -> l
     return remove
 
 
-def _narrow_stop(body: JsonObject, replace: dict[str, bytes], maximum: int | None) -> None:
+def _narrow_stop(body: Members, replace: dict[str, bytes], maximum: int | None) -> None:
     """Refuse too many stop sequences, and put one that comes alone into a list."""
     said = body.get("stop")
     if maximum is None or said is None:
@@ -46,7 +46,7 @@ def _narrow_stop(body: JsonObject, replace: dict[str, bytes], maximum: int | Non
         replace["stop"] = msgspec.json.encode([stop])
 
 
-def _move_user(body: JsonObject, replace: dict[str, bytes], quirks: ChatQuirks) -> list[str]:
+def _move_user(body: Members, replace: dict[str, bytes], quirks: ChatQuirks) -> list[str]:
     """Put the user's name where the vendor looks for it; a name the client put there itself stays."""
     said = body.get("user")
     if quirks.user_field == "user" or said is None:
@@ -63,7 +63,7 @@ def _within(user: str, chars: tuple[int, int] | None) -> str:
     return hashlib.blake2b(user.encode(errors="replace"), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _say(told: InWords, body: JsonObject, replace: dict[str, bytes]) -> list[str]:
+def _say(told: InWords, body: Members, replace: dict[str, bytes]) -> list[str]:
     replace |= told.replace
     if told.instruction:
         messages = replace.get("messages") or body.get("messages") or b"[]"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway.errors import Unsupported
-from gateway.exchange import ChatRequest, Target
+from gateway.exchange import ChatRequest, Members, Target
 from gateway.wire.base import Answer, Relay
 from gateway.wire.chat_narrowing import narrow
 from gateway.wire.chat_quirks import quirks_of
@@ -15,7 +15,7 @@ from gateway.wire.chat_relay import ChatRelay
 from gateway.wire.chat_repairs import repair_answer
 from gateway.wire.chat_turns import role_of
 from gateway.wire.chat_usage import read_usage
-from gateway.wire.splice import JsonObject, splice
+from gateway.wire.splice import members_of, splice
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
 from policies.pricing import Usage
 
@@ -48,7 +48,7 @@ class ChatToChat:
 
     def request(self, request: ChatRequest, target: Target) -> bytes:
         """Return the client's body with the vendor's model name, usage asked for, and quirks met."""
-        body = JsonObject(request.raw)
+        body = members_of(request)
         _refuse(body, self._quirks.refused_fields)
         replace = {"model": msgspec.json.encode(target.model)}
         if request.stream and not request.include_usage:
@@ -88,7 +88,7 @@ def _with_usage(options: bytes | None) -> bytes:
     return splice(b"{}" if options in (None, _NULL) else options, replace=usage)
 
 
-def _clamped(body: JsonObject, maxima: Mapping[str, int | float]) -> dict[str, bytes]:
+def _clamped(body: Members, maxima: Mapping[str, int | float]) -> dict[str, bytes]:
     """Return the fields whose number is above its maximum, at that maximum."""
     values = {name: _number(body.get(name)) for name in maxima}
     return {
@@ -103,7 +103,7 @@ def _number(value: bytes | None) -> int | float | None:
     return number if isinstance(number, int | float) else None
 
 
-def _refuse(body: JsonObject, fields: Mapping[str, str]) -> None:
+def _refuse(body: Members, fields: Mapping[str, str]) -> None:
     """Raise Unsupported for a field that asks for what the vendor would leave out without a word."""
     for name, message in fields.items():
         if body.get(name) not in _ASKS_NOTHING:
@@ -125,7 +125,7 @@ def _renamed_roles(request: ChatRequest, roles: Mapping[str, str]) -> Sequence[m
     ]
 
 
-def _rename_fields(body: JsonObject, replace: dict[str, bytes], names: Mapping[str, str]) -> list[str]:
+def _rename_fields(body: Members, replace: dict[str, bytes], names: Mapping[str, str]) -> list[str]:
     """Move fields to their new names in `replace`, unless null; return the old ones, to be removed."""
     old_names = [name for name in names if body.get(name) is not None]
     for name in old_names:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 
@@ -18,6 +17,7 @@ ROLES: Mapping[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
+_ROLE_BYTES = frozenset(role.encode() for role in ROLES)
 _LEADING_ROLE = re.compile(rb'\{\s*"role"\s*:\s*"([a-z]+)"')
 
 
@@ -53,9 +53,6 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 _ROLE_ONLY = msgspec.json.Decoder(_RoleOnly)
 _ARGUMENTS = msgspec.json.Decoder(str | dict[str, msgspec.Raw] | None)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_REMEMBERED_TURNS = 512
-_REMEMBERED_BYTES = 8_192
-"""A client sends its whole conversation with every step: turns up to this size are read once."""
 
 
 def role_of(message: msgspec.Raw) -> str | None:
@@ -69,17 +66,22 @@ def role_of(message: msgspec.Raw) -> str | None:
         return None
 
 
-def read_turn(raw: msgspec.Raw) -> Turn:
+def has_known_role(message: msgspec.Raw) -> bool:
+    """Tell whether a message has one of `ROLES`."""
+    leading = _LEADING_ROLE.match(message)
+    return (leading is not None and leading[1] in _ROLE_BYTES) or role_of(message) in ROLES
+
+
+def read_turns(raw: msgspec.Raw) -> tuple[Turn, ...]:
     """Read one message; one that does not fit the dialect is its own JSON text, so nothing hides in it."""
-    text = bytes(raw)
-    return _remembered(text) if len(text) <= _REMEMBERED_BYTES else _read(text)
+    return (_read(raw),)
 
 
-def _read(raw: bytes) -> Turn:
+def _read(raw: msgspec.Raw) -> Turn:
     try:
         message = _MESSAGE.decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        return Turn(role=ROLES.get(role_of(msgspec.Raw(raw)) or "", "user"), parts=(raw.decode(),))
+        return Turn(role=ROLES.get(role_of(raw) or "", "user"), parts=(bytes(raw).decode(),))
     content = message.content
     parts = [_Part("text", content)] if isinstance(content, str) else content or []
     called = _called(message)
@@ -91,9 +93,6 @@ def _read(raw: bytes) -> Turn:
         tool_arguments_broken=any(_broken(function.arguments) for function in called),
         images=sum(part.type == "image_url" for part in parts),
     )
-
-
-_remembered = lru_cache(_REMEMBERED_TURNS)(_read)
 
 
 def _called(message: _Message) -> list[_Function]:

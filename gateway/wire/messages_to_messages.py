@@ -16,7 +16,7 @@ from gateway.wire.anthropic_types import UNREADABLE, Message, TextBlock, ToolUse
 from gateway.wire.anthropic_usage import read_usage
 from gateway.wire.base import Answer
 from gateway.wire.foreign_thinking import strip_foreign_thinking
-from gateway.wire.splice import splice
+from gateway.wire.splice import members_of
 from gateway.wire.sse import encode_event
 from gateway.wire.vendor_errors import garbled
 
@@ -50,7 +50,7 @@ class MessagesToMessages:
             replace |= stripped.replace
             remove = stripped.remove
         try:
-            return splice(request.raw, replace=replace, remove=remove)
+            return members_of(request).splice(replace=replace, remove=remove)
         except ValueError as error:
             raise InvalidRequest("the request body is not one JSON object; send one") from error
 

@@ -7,21 +7,21 @@ forwarded is the client's own body. Source: https://platform.openai.com/docs/api
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
-from gateway.wire.chat_turns import ROLES, read_turn, role_of
+from gateway.wire.bodies import Bodies, Form, turns_of
+from gateway.wire.chat_turns import ROLES, has_known_role, read_turns, role_of
 from gateway.wire.client_metadata import text_values
 from gateway.wire.sse import DONE, KEEP_ALIVE, encode_event
 from policies.facts import Dialect, Turn
 
 MAX_CHOICES = 128
 
-_IMAGE_MARK = b'"image_url"'
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _NOT_JSON = (
     "We could not parse the JSON body of your request. The API expects a JSON payload, "
@@ -73,11 +73,13 @@ class OpenAIChat:
     dialect: Dialect = "chat"
     ping = KEEP_ALIVE
 
+    def __init__(self) -> None:
+        self._bodies = Bodies(_FORM)
+
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        view = _decode_request(raw)
-        messages = tuple(view.messages)
-        _check_messages(messages)
+        body = self._bodies.read(raw)
+        view = body.view
         options = view.stream_options
         return ChatRequest(
             dialect="chat",
@@ -87,24 +89,19 @@ class OpenAIChat:
             include_usage=bool(options and options.include_usage),
             max_output_tokens=view.max_completion_tokens or view.max_tokens,
             choices=view.n or 1,
-            messages=messages,
-            has_images=_has_images(raw, messages),
+            messages=body.messages,
+            has_images=body.has_images,
             has_tools=bool(view.tools or view.functions),
             json_schema=view.response_format is not None and view.response_format.type == "json_schema",
             user=view.user,
             metadata=text_values(view.metadata),
+            members=body.members,
+            beginning=body.beginning,
         )
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one message a step; system turns last."""
-        system: list[Turn] = []
-        for message in reversed(request.messages):
-            turn = read_turn(message)
-            if turn.role == "system":
-                system.append(turn)
-            else:
-                yield turn
-        yield from system
+        return turns_of(request, read_turns)
 
     def error_body(self, error: GatewayError, request_id: str) -> bytes:  # noqa: ARG002 - a header carries it
         """Return OpenAI's JSON error body."""
@@ -156,28 +153,33 @@ def _explain(text: str) -> InvalidRequest:
     return InvalidRequest(f"{kind} '{param}': {words} instead.", param=param)
 
 
-def _check_messages(messages: tuple[msgspec.Raw, ...]) -> None:
+def _check_messages(messages: Sequence[msgspec.Raw], since: int) -> None:
     """Refuse messages that are no objects or have no known role, without decoding their content."""
-    for i, message in enumerate(messages):
-        role = role_of(message)
-        if role in ROLES:
-            continue
-        param = f"messages[{i}]"
-        if not bytes(message).startswith(b"{"):
-            raise InvalidRequest(f"Invalid type for '{param}': expected an object.", param=param)
-        if role is None:
-            raise InvalidRequest(f"Missing required parameter: '{param}.role'.", param=f"{param}.role")
-        supported = ", ".join(f"'{name}'" for name in ROLES)
-        raise InvalidRequest(
-            f"Invalid value: '{role[:40]}'. Supported values are: {supported}.", param=f"{param}.role"
-        )
+    for i in range(since, len(messages)):
+        if not has_known_role(messages[i]):
+            raise _not_a_message(messages[i], f"messages[{i}]")
 
 
-def _has_images(raw: bytes, messages: tuple[msgspec.Raw, ...]) -> bool:
-    """Tell whether a message holds an image; decodes only messages that mention one."""
-    if _IMAGE_MARK not in raw:
-        return False
-    return any(read_turn(message).images for message in messages if _IMAGE_MARK in bytes(message))
+def _not_a_message(message: msgspec.Raw, param: str) -> InvalidRequest:
+    if not bytes(message).startswith(b"{"):
+        return InvalidRequest(f"Invalid type for '{param}': expected an object.", param=param)
+    role = role_of(message)
+    if role is None:
+        return InvalidRequest(f"Missing required parameter: '{param}.role'.", param=f"{param}.role")
+    supported = ", ".join(f"'{name}'" for name in ROLES)
+    return InvalidRequest(
+        f"Invalid value: '{role[:40]}'. Supported values are: {supported}.", param=f"{param}.role"
+    )
+
+
+_FORM = Form(
+    name="messages",
+    decode=_decode_request,
+    listed=lambda view: tuple(view.messages),
+    check=_check_messages,
+    image_mark=b'"image_url"',
+    shows=lambda message: any(turn.images for turn in read_turns(message)),
+)
 
 
 def _detail(error: GatewayError) -> _ErrorDetail:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gateway.exchange import ChatRequest
 from gateway.wire.chat_upstream.vendors import vendor_of
-from gateway.wire.splice import splice
+from gateway.wire.splice import members_of
 
 
 def with_output_limit(request: ChatRequest, tokens: int, provider: str) -> ChatRequest:
@@ -14,8 +14,8 @@ def with_output_limit(request: ChatRequest, tokens: int, provider: str) -> ChatR
 
     Every bridge keeps a client's own limit, so this one mechanism reaches every upstream.
     """
-    raw = splice(request.raw, replace={_limit_name(request, provider): b"%d" % tokens})
-    return replace(request, raw=raw, max_output_tokens=tokens)
+    raw = members_of(request).splice(replace={_limit_name(request, provider): b"%d" % tokens})
+    return replace(request, raw=raw, max_output_tokens=tokens, members=None, beginning=None)
 
 
 def _limit_name(request: ChatRequest, provider: str) -> str:

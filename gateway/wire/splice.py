@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.exchange import ChatRequest, Members
+
 _SPACE = rb"[ \t\n\r]*"
-_OPENING = re.compile(_SPACE + rb"\{" + _SPACE)
-_KEY = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*")' + _SPACE + rb":" + _SPACE)
-_MEMBER_END = re.compile(_SPACE + rb"([,}])" + _SPACE)
+_KEY = rb'"([^"\\]*(?:\\.[^"\\]*)*)"' + _SPACE + rb":" + _SPACE
+_FIRST_KEY = re.compile(_SPACE + rb"\{" + _SPACE + rb"(?:" + _KEY + rb"|\})")
+_NEXT_KEY = re.compile(_SPACE + rb"(?:," + _SPACE + _KEY + rb"|\})")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _VALUE = json.JSONDecoder()
@@ -24,7 +26,7 @@ class _Edit(NamedTuple):
     text: bytes
 
 
-class _Member(NamedTuple):
+class _Member(msgspec.Struct):
     name: str
     start: int
     value_start: int
@@ -48,6 +50,23 @@ class JsonObject:
         self._body = body
         self._members = _members(body)
         self._names = {member.name: member for member in self._members}
+
+    def abridging(self, body: bytes, at: int) -> JsonObject:
+        """Return what `body` is, of which this object is an abridgement.
+
+        From byte `at` on it lacks some elements of a list; all before and behind them is the same.
+        """
+        missing = len(body) - len(self._body)
+        whole = object.__new__(JsonObject)
+        whole._body = body
+        whole._members = [_moved(member, at, missing) for member in self._members]
+        whole._names = {member.name: member for member in whole._members}
+        return whole
+
+    def place(self, name: str) -> tuple[int, int] | None:
+        """Return where a field's value begins and ends; None where its key is absent or repeats."""
+        found = [member for member in self._members if member.name == name]
+        return (found[0].value_start, found[0].value_end) if len(found) == 1 else None
 
     def get(self, name: str) -> bytes | None:
         """Return the encoded value of a field, the last one where its key repeats; None where absent."""
@@ -74,6 +93,11 @@ class JsonObject:
         return _apply(self._body, edits)
 
 
+def members_of(request: ChatRequest) -> Members:
+    """Return the members of a request's body: as parsing found them, else looked for now."""
+    return JsonObject(request.raw) if request.members is None else request.members
+
+
 def splice(body: bytes, *, replace: Mapping[str, bytes], remove: Collection[str] = ()) -> bytes:
     """Change top-level fields of a JSON object in one go, as `JsonObject.splice` does."""
     return JsonObject(body).splice(replace=replace, remove=remove)
@@ -83,25 +107,33 @@ def _members(body: bytes) -> list[_Member]:
     """Return the top-level members in order, duplicates included."""
     last_values = _OBJECT.decode(body)
     members: list[_Member] = []
-    position = _must(_OPENING.match(body)).end()
-    while not body.startswith(b"}", position):
-        key = _must(_KEY.match(body, position))
-        name = _TEXT.decode(key[1])
-        end = _value_end(body, key.end(), last_values[name])
-        members.append(_Member(name, position, key.end(), end))
-        after = _must(_MEMBER_END.match(body, end))
-        position = after.start(1) if after[1] == b"}" else after.end()
+    key = _must(_FIRST_KEY.match(body))
+    while (quoted := key[1]) is not None:
+        name = _TEXT.decode(b'"%b"' % quoted) if b"\\" in quoted else quoted.decode()
+        start, value = key.end(), last_values[name]
+        end = start + len(memoryview(value))
+        next_key = _NEXT_KEY.match(body, end) if body.startswith(value, start) else None
+        if next_key is None:  # the key comes again later, with another value
+            end = _value_end(body, start)
+            next_key = _must(_NEXT_KEY.match(body, end))
+        members.append(_Member(name, key.start(1) - 1, start, end))
+        key = next_key
     return members
 
 
-def _value_end(body: bytes, start: int, last_value: msgspec.Raw) -> int:
-    """Return where the value at `start` ends: as `last_value` does, unless its key comes again later."""
-    end = start + memoryview(last_value).nbytes
-    if body.startswith(last_value, start) and _MEMBER_END.match(body, end):
-        return end
+def _value_end(body: bytes, start: int) -> int:
     text = body[start:].decode()
     _, length = _VALUE.raw_decode(text)
     return start + len(text[:length].encode())
+
+
+def _moved(member: _Member, at: int, by: int) -> _Member:
+    start, value_start, value_end = member.start, member.value_start, member.value_end
+    if value_end <= at:
+        return member
+    if value_start <= at:
+        return _Member(member.name, start, value_start, value_end + by)
+    return _Member(member.name, start + by, value_start + by, value_end + by)
 
 
 def _removals(members: list[_Member], remove: Collection[str]) -> list[_Edit]:

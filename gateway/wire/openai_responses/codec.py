@@ -6,7 +6,7 @@ gateway stores none. Source: https://platform.openai.com/docs/api-reference/resp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -15,11 +15,12 @@ from msgspec import Raw, Struct
 from gateway.errors import BudgetExceeded, ContextTooLong, GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.anthropic_types import ABSENT, UNREADABLE, present
+from gateway.wire.bodies import Bodies, Form, turns_of
 from gateway.wire.client_metadata import text_values
 from gateway.wire.invalid_body import decode_body
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_responses.body import TextOptions
-from gateway.wire.openai_responses.turns import read_turn, show_image
+from gateway.wire.openai_responses.turns import read_turns, show_image
 from gateway.wire.sse import KEEP_ALIVE, encode_event
 from policies.facts import Dialect, Turn
 
@@ -66,14 +67,12 @@ class OpenAIResponses:
 
     def __init__(self) -> None:
         self._chat = OpenAIChat()
+        self._bodies = Bodies(_FORM)
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        view = decode_body(raw, _REQUEST)
-        _refuse_state(view)
-        items = _items(view.input)
-        for at, item in enumerate(items):
-            _check_item(item, f"input[{at}]")
+        body = self._bodies.read(raw)
+        view = body.view
         form = view.text.format if view.text else None
         return ChatRequest(
             dialect="responses",
@@ -82,27 +81,20 @@ class OpenAIResponses:
             stream=bool(view.stream),
             include_usage=True,
             max_output_tokens=view.max_output_tokens,
-            messages=items,
+            messages=body.messages,
             system=view.instructions if bytes(present(view.instructions)) else None,
-            has_images=b'"input_image"' in raw and any(map(show_image, items)),
+            has_images=body.has_images,
             has_tools=bool(view.tools),
             json_schema=form is not None and form.type == "json_schema",
             user=view.user or view.safety_identifier,
             metadata=text_values(view.metadata),
+            members=body.members,
+            beginning=body.beginning,
         )
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one item a step; system turns last."""
-        system: list[Turn] = []
-        for item in reversed(request.messages):
-            turn = read_turn(item)
-            if turn is None:
-                continue
-            if turn.role == "system":
-                system.append(turn)
-            else:
-                yield turn
-        yield from system
+        yield from turns_of(request, read_turns)
         if request.system is not None:
             yield Turn(role="system", parts=(_text(request.system),))
 
@@ -137,6 +129,12 @@ class OpenAIResponses:
         )
 
 
+def _decode(raw: bytes) -> _Request:
+    view = decode_body(raw, _REQUEST)
+    _refuse_state(view)
+    return view
+
+
 def _refuse_state(view: _Request) -> None:
     asked = (
         ("previous_response_id", bool(view.previous_response_id), _STATELESS),
@@ -156,6 +154,11 @@ def _items(given: str | list[Raw]) -> tuple[Raw, ...]:
     if not given:
         raise InvalidRequest("`input` is empty; send at least one item", param="input")
     return tuple(given)
+
+
+def _check_items(items: Sequence[Raw], since: int) -> None:
+    for at in range(since, len(items)):
+        _check_item(items[at], f"input[{at}]")
 
 
 def _check_item(item: Raw, place: str) -> None:
@@ -193,3 +196,13 @@ def _failure_words(error: GatewayError) -> str:
     """Add the wait in OpenAI's words, from which Codex reads it."""
     wait = error.retry_after_s
     return error.message if wait is None else f"{error.message}. Please try again in {wait:.3f}s."
+
+
+_FORM = Form(
+    name="input",
+    decode=_decode,
+    listed=lambda view: _items(view.input),
+    check=_check_items,
+    image_mark=b'"input_image"',
+    shows=show_image,
+)

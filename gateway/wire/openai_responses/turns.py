@@ -20,11 +20,21 @@ _ROLES: Mapping[str, Role] = {
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
-def read_turn(raw: Raw) -> Turn | None:
-    """Return what an item says; None for reasoning, which is said to nobody.
+def read_turns(raw: Raw) -> tuple[Turn, ...]:
+    """Return what an item says: one turn, or none of reasoning, which is said to nobody.
 
     An item that does not fit the dialect is its own JSON text, so nothing hides in it.
     """
+    turn = _read(raw)
+    return () if turn is None else (turn,)
+
+
+def show_image(raw: Raw) -> bool:
+    """Return whether an item shows an image."""
+    return any(turn.images for turn in read_turns(raw))
+
+
+def _read(raw: Raw) -> Turn | None:
     try:
         item = read_item(raw)
     except UNREADABLE:
@@ -37,12 +47,6 @@ def read_turn(raw: Raw) -> Turn | None:
         broken = item.type == "function_call" and _broken(item.arguments)
         return Turn(role="assistant", tool_calls=(item.name or item.type,), tool_arguments_broken=broken)
     return None
-
-
-def show_image(raw: Raw) -> bool:
-    """Return whether an item shows an image."""
-    turn = read_turn(raw)
-    return turn is not None and turn.images > 0
 
 
 def _spoken(item: Item) -> Turn:

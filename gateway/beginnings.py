@@ -1,0 +1,39 @@
+"""The beginning of a conversation as it was read before: an agent sends it again with every step. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.token_bound import Tally, tally
+from policies.facts import Turn
+
+
+class Beginning(msgspec.Struct, kw_only=True):
+    """Bytes up to the end of some message, all checked, and what was found out about them.
+
+    It belongs to no request and holds nothing but what the bytes say. The later fields are filled in as
+    they are asked for.
+    """
+
+    body: bytes
+    """A body that begins so; what is behind `end` is not looked at."""
+    start: int
+    """Where the first message begins."""
+    end: int
+    """Where the last one ends."""
+    messages: tuple[msgspec.Raw, ...]
+    """Copies, so that no other body is kept in memory for them."""
+    has_images: bool
+    turns: list[tuple[Turn, ...] | None]
+    """By message, newest first within each; None until one is read."""
+    counted: Tally | None = None
+
+    def opens(self, raw: bytes) -> bool:
+        """Tell whether a body begins so."""
+        return raw.startswith(memoryview(self.body)[: self.end])
+
+    def tally(self) -> Tally:
+        """Return what is counted in `body[:end]` for the bound of tokens."""
+        if self.counted is None:
+            self.counted = tally(self.body[: self.end])
+        return self.counted
