@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from policies.escalation_triggers.declared import FIELDS
+from policies.facts import Declared
 from policies.near_misses import near_misses
 from policies.policy import Policy
 from policies.pricing import usd
@@ -44,8 +46,12 @@ def explain(
     fell_below_floor: bool = False,
     failed_check: str = "",
     policy: Policy | None = None,
+    declared: Declared | None = None,
 ) -> Explanation:
-    """Return the decision in words; with the policy that made it, also what came close to firing."""
+    """Return the decision in words; with the policy that made it, also what came close to firing.
+
+    With what was declared of the work, also what of it was not believed.
+    """
     if decision.denial is not None:
         sentence = f"Refused: {decision.denial.reason}."
     else:
@@ -55,6 +61,7 @@ def explain(
         sentence=sentence,
         why=[_finding_line(decision, index) for index in range(len(decision.findings))],
         why_not=_against(decision)
+        + _disbelieved(declared)
         + list(_afterwards(fell_below_floor=fell_below_floor, failed_check=failed_check))
         + _near(decision, policy),
         prices=[
@@ -64,6 +71,15 @@ def explain(
         ]
         + _switch_line(decision),
     )
+
+
+def _disbelieved(declared: Declared | None) -> list[str]:
+    if declared is None or declared.trusted:
+        return []
+    fields = [name for name in FIELDS if getattr(declared, name) is not None]
+    if not fields:
+        return []
+    return [f"{', '.join(fields)} as declared: not believed of a key without the scope `attribution`"]
 
 
 def _switch_line(decision: Decision) -> list[str]:

@@ -62,10 +62,11 @@ def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
 def early_headers(exchange: Exchange) -> dict[str, str]:
     """Return the headers known as soon as it is decided; who will serve is not among them."""
     decision = exchange.decision
+    reason = decision.reason if decision.denial is None else decision.denial.reason
     headers = {
         "x-request-id": exchange.id,
         "x-gateway-decision-id": exchange.decision_id,
-        "x-gateway-reason": ascii_clause(decision.reason),
+        "x-gateway-reason": ascii_clause(reason),
         "x-gateway-policy-revision": decision.policy_revision,
         "x-litellm-call-id": exchange.id,
     }

@@ -151,13 +151,17 @@ def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
 
 
 def run_pack_tests(pack: Path, policy: Policy) -> tuple[int, tuple[Failure, ...]]:
-    """Return how many cases stand beside a pack and those that fail; raise DocumentError for a bad file.
+    """Return how many cases stand beside a pack and those that fail; raise ConfigError for a bad file.
 
     They are run on the reference fleet, one cheap and one premium model: a pack's tests speak of the pack,
     whatever deployments its user has.
     """
     reference = load_reach(default_configuration()).fleet
-    return run_cases(read_pack(test_file(pack)).text, replace(policy, fleet=reference))
+    tests = read_pack(test_file(pack))
+    try:
+        return run_cases(tests.text, replace(policy, fleet=reference))
+    except DocumentError as error:
+        raise ConfigError(error.message, path=tests.path, line=error.line) from None
 
 
 def _levelled(names: Iterable[str], folder: Path, level: Level) -> Iterator[tuple[Path, Level]]:
@@ -194,10 +198,7 @@ def _run_tests(pack: Path, policy: Policy) -> None:
     path = test_file(pack)
     if not path.exists():
         return
-    try:
-        _, failures = run_pack_tests(pack, policy)
-    except DocumentError as error:
-        raise ConfigError(error.message, path=str(path), line=error.line) from None
+    _, failures = run_pack_tests(pack, policy)
     if failures:
         first = failures[0]
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""

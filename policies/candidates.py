@@ -77,7 +77,7 @@ def with_candidates(
     )
     if not candidates:
         return replace(decision, denial=_denial(obstacles))
-    return decision if candidates[0].tier == draft.tier else _moved(decision)
+    return decision if candidates[0].tier == draft.tier else _moved(decision, applied)
 
 
 def refreshed(made: Decision, features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
@@ -98,15 +98,18 @@ def refreshed(made: Decision, features: Features, snapshot: Snapshot, policy: Po
     return replace(decision, candidates=(), denial=denial)
 
 
-def _moved(decision: Decision) -> Decision:
+def _moved(decision: Decision, applied: Sequence[Applied]) -> Decision:
     """Return the decision at the tier that can serve it, saying what stood in the way of the one chosen."""
     tier, wanted = decision.candidates[0].tier, decision.tier
     reasons = (d.reason for d in decision.dropped if d.tier == wanted)
+    reason = next(reasons, "no deployment in this tier")
+    guards = (str(a.data_class.origin) for a in applied if f" class {a.data_class.name} (" in reason)
     return replace(
         decision,
         tier=tier,
         ground="guard",
-        reason=f"{wanted}: {next(reasons, 'no deployment in this tier')}",
+        reason=f"{wanted}: {reason}",
+        decided_by=next(guards, ""),
         below_floor=decision.floor == "premium" and tier == "base",
     )
 

@@ -27,6 +27,8 @@ from policies.validation_rules import ValidationRules
 from policies.yaml_lines import Document, DocumentError, convert, nearest, read
 
 MAX_WEIGHT = 1_000.0
+MAX_TRIGGERS = 1_000
+"""Of all packs of a stack together; every request looks at each of them."""
 _TIER_ORDER: Mapping[Tier | None, int] = {None: -1, "base": 0, "premium": 1}
 
 
@@ -176,6 +178,8 @@ def _triggers(reads: Sequence[_Read], known: set[str]) -> tuple[Trigger, ...]:
                 continue
             trigger = _trigger(pack, doc, path, known)
             triggers[doc.id] = trigger if earlier is None else _over(pack, path, earlier, trigger)
+            if len(triggers) > MAX_TRIGGERS:
+                raise pack.error(path, f"more than {MAX_TRIGGERS} triggers together; merge some")
     return tuple(sorted(triggers.values(), key=lambda t: (-t.priority, t.id)))
 
 

@@ -15,8 +15,10 @@ from policies.sensitive_data import GROUPS, KINDS
 from policies.validation_document import ValidationDoc
 
 _ID = "^[A-Za-z0-9_.-]{1,64}$"
-"""Trigger ids stand in headers, logs and metrics."""
+"""Ids of triggers and names of packs and lexicons stand in headers, logs and metrics."""
 _CLASS = "^[a-z0-9_-]{1,64}$"
+_Clause = Annotated[str, msgspec.Meta(max_length=500)]
+_Priority = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
 _KindName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*KINDS, *GROUPS]})]
 _CheckName = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(CHECK_NAMES)})]
 
@@ -32,11 +34,11 @@ class TriggerDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A trigger as written: what it tests and what firing demands; `disabled` needs the id alone."""
 
     id: Annotated[str, msgspec.Meta(pattern=_ID)]
-    kind: str = ""
+    kind: Annotated[str, msgspec.Meta(max_length=64)] = ""
     when: ConditionDoc | None = None
-    reason: str = ""
+    reason: _Clause = ""
     floor: Tier | None = None
-    priority: int = 0
+    priority: _Priority = 0
     locked: bool = False
     disabled: bool = False
 
@@ -83,9 +85,9 @@ class DataClassDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PackDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One pack file."""
 
-    pack: str
+    pack: Annotated[str, msgspec.Meta(pattern=_ID)]
     description: str = ""
-    lexicons: dict[str, list[str | TermDoc]] = {}
+    lexicons: dict[Annotated[str, msgspec.Meta(pattern=_ID)], list[str | TermDoc]] = {}
     triggers: list[TriggerDoc] = []
     economy: EconomyDoc = EconomyDoc()
     fallback: FallbackDoc = FallbackDoc()

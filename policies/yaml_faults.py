@@ -10,11 +10,12 @@ from typing import Union, get_args, get_origin
 
 import msgspec
 
-_AT_PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
+_AT_PATH = re.compile(r" - at (?:`key` in )?`(?P<path>\$[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _BAD_CHOICE = re.compile(r"Invalid enum value '(?P<value>.*)'", re.DOTALL)
+_OUT_OF_BOUNDS = re.compile(r"Expected `(?P<wanted>str|int|float|array|object)` (?P<bound>.*)$", re.DOTALL)
 _BAD_TYPE = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<given>[^`]*)`$")
 _TYPES = {
     "array": "a list",
@@ -35,6 +36,7 @@ _Step = str | int | None
 def explain(fault: str, value: object, shape: type) -> tuple[str, str]:
     """Return msgspec's complaint in the document's own terms, and the path whose line shows it."""
     message, steps = _split(fault)
+    is_key = " - at `key` in " in fault
     steps = _resolved(value, shape, steps)
     path = _shown(steps)
     shapes = list(_shapes_at(shape, steps))
@@ -50,6 +52,10 @@ def explain(fault: str, value: object, shape: type) -> tuple[str, str]:
         remedy = "; put it in quotes" if _UNQUOTED.match(message) else ""
         wanted = " or ".join(_TYPES.get(t, t) for t in found["wanted"].split(" | ") if t != "null")
         return f"`{path}` must be {wanted}, not {_TYPES.get(found['given'], found['given'])}{remedy}", path
+    if found := _OUT_OF_BOUNDS.match(message):
+        which = "a name in " if is_key else ""
+        bound = found["bound"].replace("matching regex", "that matches")
+        return f"{which}`{path}` must be {_TYPES[found['wanted']]} {bound}", path
     return f"`{path}`: {message[:1].lower()}{message[1:]}", path
 
 

@@ -59,7 +59,7 @@ def read(text: str) -> Document:
         node = yaml.compose(text, Loader=_SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise DocumentError(f"not valid YAML: {error.problem or error.context}", line) from None
+        raise DocumentError(f"not valid YAML: {_in_words(error)}", line) from None
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
         raise DocumentError(f"not valid YAML: {error.reason}; remove the character", line) from None
@@ -70,6 +70,11 @@ def read(text: str) -> Document:
         return Document({}, {"$": 1})
     reader = _Reader()
     return Document(reader.value(node, "$"), reader.lines)
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    problem = str(error.problem or error.context)
+    return f"{error.context} {problem}" if problem.startswith("but ") else problem
 
 
 def convert(document: Document, shape: type[_T]) -> _T:

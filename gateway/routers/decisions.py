@@ -31,6 +31,7 @@ async def get_decision(request: web.Request, caller: Caller) -> web.Response:
             fell_below_floor=record.fell_below_floor,
             failed_check=record.failed_check,
             policy=wiring.policies.known(record.team, record.snapshot.rights.packs),
+            declared=record.features.declared,
         ),
         "record": record,
     }

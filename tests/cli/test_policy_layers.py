@@ -107,6 +107,18 @@ def test_layers_that_are_not_there(run: Run, arguments: tuple[str, ...], words: 
     assert words in result.output
 
 
+def test_bad_tests_are_placed(run: Run, tmp_path: Path) -> None:
+    """A file of tests that cannot be used is told of with its path and line."""
+    (tmp_path / "new.test.yaml").write_text(
+        "cases:\n- {ask: fine, tier: base}\n- {ask: hi}\n", encoding="utf-8"
+    )
+
+    result = run("policy", "test", "--key-pack", "key.yaml", "new.yaml")
+
+    assert result.exit_code == 1
+    assert "new.test.yaml:3: case `hi` needs either `tier` or `denied`; give one" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -67,6 +67,7 @@ async def test_secret_stays(gateway: Running, key: str) -> None:
 
     assert status == 403
     assert b"class secret (1 connection_string)" in raw
+    assert "may not receive data of class" in headers["x-gateway-reason"]
     assert not gateway.vendors.calls
     assert "tR9-qweP" not in raw.decode() + str(headers)
 
@@ -100,8 +101,11 @@ async def test_declared_needs_a_right(gateway: Running, scopes: tuple[str, ...],
     said = {"x-gateway-metadata": '{"environment": "PROD"}'}
 
     _, headers, _ = await gateway.post(key, chat("be brief"), **said)
+    _, _, raw = await gateway.get(key, f"/v1/decisions/{headers['x-gateway-decision-id']}")
 
     assert headers["x-gateway-tier"] == tier
+    disbelieved = "environment as declared: not believed of a key without the scope `attribution`"
+    assert (disbelieved in json.loads(raw)["explanation"]["why_not"]) is (tier == "base")
 
 
 async def test_waiver_needs_a_right(gateway: Running) -> None:

@@ -34,6 +34,7 @@ def test_narrowed() -> None:
     assert (decision.tier, decision.ground) == ("premium", "guard")
     assert [d.reason for d in decision.dropped] == ["glm may not receive data of class personal (2 email)"]
     assert decision.data_classes == ("personal (2 email)",)
+    assert decision.decided_by == "organisation/org"
 
 
 def test_refused() -> None:

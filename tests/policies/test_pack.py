@@ -45,6 +45,9 @@ default_tier: premium
 """
 
 
+SAME = "kind: k, reason: r, when: {signal: lexicon.security, at_least: 1}"
+
+
 def values(text: str, pack: str = SMALL_PACK) -> dict[str, float]:
     """Return the lexicons' strengths in a text under a pack."""
     signals = decide(asking(text), Snapshot(now=NOW), make_policy(pack)).signals
@@ -119,7 +122,27 @@ def test_checked_streams(streams: str) -> None:
         ("weight: 2", "weight: 0", 6, "weight `0.0` is not above 0"),
         ("weight: 2", "weight: .inf", 6, "weight `inf` is not above 0"),
         ("weight: 2", "weight: .nan", 6, "weight `nan` is not above 0"),
-        ("id: first", "id: die erste", 8, "`$.triggers[0].id`: expected `str` matching regex"),
+        (
+            "id: first",
+            "id: die erste",
+            8,
+            "`$.triggers[0].id` must be text that matches '^[A-Za-z0-9_.-]{1,64}$'",
+        ),
+        ("pack: full", "pack: full up", 1, "`$.pack` must be text that matches"),
+        ("  words:", "  my words:", 3, "a name in `$.lexicons` must be text that matches"),
+        (
+            "reason: because",
+            f"reason: {'x' * 501}",
+            10,
+            "`$.triggers[0].reason` must be text of length <= 500",
+        ),
+        (
+            "priority: 7",
+            "priority: 1000001",
+            12,
+            "`$.triggers[0].priority` must be a whole number <= 1000000",
+        ),
+        ("pack: full", "pack: full\n---", 2, "expected a single document in the stream but found another"),
         ("    reason: because\n", "", 8, "trigger `first` needs `kind`, `when` and `reason`; add them"),
         (
             "floor: premium",
@@ -211,6 +234,16 @@ def test_too_many_terms() -> None:
     terms = ", ".join(f"w{n}" for n in range(5_001))
 
     assert "5003 lexicon terms" in refused(SMALL_PACK.replace("[typo]", f"[{terms}]")).message
+
+
+def test_too_many_triggers() -> None:
+    """The limit on triggers holds over all packs together, and the one too many is named."""
+    rows = "\n".join(f"- {{id: t{n}, {SAME}}}" for n in range(999))
+
+    error = refused(SMALL_PACK, f"pack: many\ntriggers:\n{rows}\n")
+
+    assert (error.path, error.line) == ("pack2.yaml", 1001)
+    assert error.message == "more than 1000 triggers together; merge some"
 
 
 def test_order_of_writing() -> None:
