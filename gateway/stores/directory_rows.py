@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
-    Null,
     RowMapping,
     Select,
+    String,
+    and_,
+    bindparam,
     null,
     or_,
     select,
@@ -23,10 +27,14 @@ from gateway.exchange import Scope
 from gateway.stores.directory_base import BudgetRow, KeyGrant, KeyRow, Page, TeamRow
 from gateway.stores.schema import Value, budgets, former_secrets, keys, teams
 
+KeyName: TypeAlias = Literal["hash", "id"]
+"""What a key is looked up by."""
+
 Query = TypeVar("Query", bound=Select[*tuple[object, ...]])
 
 _KEY_COLUMNS = tuple(keys.c[name] for name in KeyRow.__struct_fields__)
-OWNED_BY_NOBODY = or_(*(budgets.c.scope.like(f"{kind}:%") for kind in ("model", "tag")))
+_NOBODYS = ("model", "tag")
+OWNED_BY_NOBODY = or_(*(budgets.c.scope.like(f"{kind}:%") for kind in _NOBODYS))
 """Budgets that count what all teams spend on a model or under a tag."""
 _UNTIL = "secret_until_ms"
 _JSON_COLUMNS = ("scopes", "allowed_models", "packs")
@@ -81,31 +89,40 @@ def in_scope(owner: ColumnElement[str]) -> ColumnElement[bool]:
 
 def read_grant(connection: Connection, key_hash: str, now_ms: int) -> KeyGrant | None:
     """Return a live key with its live team and the budgets that bind it, in one query."""
-    still_valid = former_secrets.c.until_ms > now_ms
-    named = union_all(
-        select(keys.c.id).where(keys.c.key_hash == key_hash),
-        select(former_secrets.c.key_id).where(former_secrets.c.key_hash == key_hash, still_valid),
-    )
-    former = select(former_secrets.c.until_ms).where(former_secrets.c.key_hash == key_hash)
-    return _read_grant(connection, keys.c.id.in_(named), now_ms, former.scalar_subquery())
+    return _grant(connection, "hash", {"key": key_hash, "now_ms": now_ms})
 
 
 def read_grant_of(connection: Connection, key_id: str, now_ms: int) -> KeyGrant | None:
     """Return the same of a key by its id."""
-    return _read_grant(connection, keys.c.id == key_id, now_ms, null())
+    return _grant(connection, "id", {"key": key_id, "now_ms": now_ms})
 
 
-def _read_grant(
-    connection: Connection,
-    is_key: ColumnElement[bool],
-    now_ms: int,
-    secret_until_ms: ColumnElement[int] | Null,
-) -> KeyGrant | None:
-    of_any = or_(in_scope("team:" + teams.c.id), in_scope("key:" + keys.c.id), OWNED_BY_NOBODY)
-    query = (
-        select(*_KEY_COLUMNS, *teams.c, *budgets.c, secret_until_ms.label(_UNTIL))
+def _grant(connection: Connection, by: KeyName, values: Mapping[str, Value]) -> KeyGrant | None:
+    query = _grant_query(by, connection.dialect.name)
+    rows = connection.execute(query, values).mappings().all()
+    if not rows:
+        return None
+    limits = [read_budget(row) for row in rows if row[budgets.c.id] is not None]
+    limits.sort(key=lambda budget: (budget.scope, budget.period))  # in SQL it would lead past the index
+    key = read_key(rows[0])
+    ends = [end for end in (key.expires_ms, rows[0][_UNTIL]) if end is not None]
+    return KeyGrant(key=key, team=read_team(rows[0]), budgets=tuple(limits), until_ms=min(ends, default=None))
+
+
+@cache
+def _grant_query(by: KeyName, dialect: str) -> Select[*tuple[object, ...]]:
+    """Return the query, built once: its building costs several times as much as its running."""
+    name, now_ms = bindparam("key", type_=String), bindparam("now_ms", type_=BigInteger)
+    is_key, until_ms = keys.c.id == name, null().label(_UNTIL)
+    if by == "hash":
+        former = former_secrets.c.key_hash == name
+        by_former = select(former_secrets.c.key_id).where(former, former_secrets.c.until_ms > now_ms)
+        is_key = keys.c.id.in_(union_all(select(keys.c.id).where(keys.c.key_hash == name), by_former))
+        until_ms = select(former_secrets.c.until_ms).where(former).scalar_subquery().label(_UNTIL)
+    return (
+        select(*_KEY_COLUMNS, *teams.c, *budgets.c, until_ms)
         .join_from(keys, teams)
-        .outerjoin(budgets, of_any)
+        .outerjoin(budgets, _binds(_BYTEWISE[dialect]))
         .where(
             is_key,
             keys.c.revoked_ms.is_(None),
@@ -113,12 +130,19 @@ def _read_grant(
             or_(keys.c.expires_ms.is_(None), keys.c.expires_ms > now_ms),
             teams.c.deleted_ms.is_(None),
         )
-        .order_by(budgets.c.scope, budgets.c.period)
     )
-    rows = connection.execute(query).mappings().all()
-    if not rows:
-        return None
-    limits = tuple(read_budget(row) for row in rows if row[budgets.c.id] is not None)
-    key = read_key(rows[0])
-    ends = [end for end in (key.expires_ms, rows[0][_UNTIL]) if end is not None]
-    return KeyGrant(key=key, team=read_team(rows[0]), budgets=limits, until_ms=min(ends, default=None))
+
+
+def _binds(bytewise: str) -> ColumnElement[bool]:
+    """Say that a budget is the key's, its team's or nobody's, by ranges that an index can find."""
+    scope = budgets.c.scope.collate(bytewise)
+    owners = ("team:" + teams.c.id, "key:" + keys.c.id)
+    return or_(
+        *(budgets.c.scope == owner for owner in owners),
+        *(and_(scope > owner + "/", scope < owner + "0") for owner in owners),  # "0" comes after "/"
+        *(and_(scope > f"{kind}:", scope < f"{kind};") for kind in _NOBODYS),  # and ";" after ":"
+    )
+
+
+_BYTEWISE = {"sqlite": "BINARY", "postgresql": "C"}
+"""The collations that compare texts as their bytes."""
