@@ -21,14 +21,13 @@ from gateway.clock import new_id
 from gateway.config_file import Configuration
 from gateway.entrance import enter
 from gateway.errors import ConfigError, GatewayError, Internal, InvalidRequest
-from gateway.listening import listen, url_of
+from gateway.listening import Acceptor, listen, url_of
 from gateway.log_lines import configure_logging
 from gateway.scope import SERVER_NAME
 from gateway.siblings import Siblings
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.workers import Leash, Supervisor
 
-BACKLOG = 2048
 _MAX_HEADERS = 64 * 1024
 _KEEP_ALIVE_S = 75.0
 """More than the idle time of common proxies, so that it is they who close."""
@@ -144,6 +143,7 @@ class _Site(web.BaseSite):
         super().__init__(runner)
         self._head_s = head_s
         self._listening = listening
+        self._acceptor = Acceptor(listening, self._converse)
 
     @property
     def name(self) -> str:
@@ -153,8 +153,12 @@ class _Site(web.BaseSite):
     async def start(self) -> None:
         """Accept connections."""
         await super().start()
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._converse, sock=self._listening, backlog=BACKLOG)
+        self._acceptor.start()
+
+    async def stop(self) -> None:
+        """Accept no more."""
+        self._acceptor.close()
+        await super().stop()
 
     def _converse(self) -> Conversation:
         server = self._runner.server
