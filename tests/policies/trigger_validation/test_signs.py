@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import make_policy
 
 from policies.condition import ConditionDoc, parse
@@ -12,7 +13,7 @@ BEFORE = Glimpse(
     decision_id="dec_1", request_id="req_1", decided_ms=0, tier="base", chosen=True, wants_premium=False,
     ask=1, messages=1, reasks=0, stuck=False, began_s=0.0, ended_s=5.0,
 )  # fmt: skip
-NOW = BEFORE._replace(ask=2, messages=3, began_s=20.0, ended_s=25.0)
+NOW = replace(BEFORE, ask=2, messages=3, began_s=20.0, ended_s=25.0)
 
 
 @pytest.mark.parametrize(
@@ -32,14 +33,14 @@ NOW = BEFORE._replace(ask=2, messages=3, began_s=20.0, ended_s=25.0)
 )
 def test_signs(now: dict[str, object], expected: list[str]) -> None:
     """What the next request of a conversation does says what became of the answer before."""
-    assert list(signs(BEFORE, NOW._replace(**now))) == expected
+    assert list(signs(BEFORE, replace(NOW, **now))) == expected
 
 
 def test_machines_are_not_discontent() -> None:
     """An ask sent over and over is a machine's; only the first repetitions count."""
     seen, before = [], BEFORE
     for turn in range(1, 6):
-        now = BEFORE._replace(began_s=turn * 10.0, ended_s=turn * 10.0 + 1)
+        now = replace(BEFORE, began_s=turn * 10.0, ended_s=turn * 10.0 + 1)
         seen.append(list(signs(before, now)))
         before = after(before, now)
 
@@ -49,7 +50,7 @@ def test_machines_are_not_discontent() -> None:
 @pytest.mark.parametrize("change", [{"chosen": False}, {"tier": "premium"}])
 def test_upgrades_of_own_choice_say_nothing(change: dict[str, object]) -> None:
     """Asking for premium after having asked for base, or having had premium, blames nobody."""
-    assert list(signs(BEFORE._replace(**change), NOW._replace(wants_premium=True))) == []
+    assert list(signs(replace(BEFORE, **change), replace(NOW, wants_premium=True))) == []
 
 
 def test_last_word_counts() -> None:
