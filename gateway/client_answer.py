@@ -1,4 +1,4 @@
-"""The client's side of a complete answer: head and body in one write."""
+"""The client's side of an answer: its head, and a complete one's head and body in one write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,15 @@ class _Sent(web.StreamResponse):
         """Do nothing: it was done."""
 
 
-_SENT = {keep_alive: _Sent(keep_alive=keep_alive) for keep_alive in (True, False)}
+SENT = {keep_alive: _Sent(keep_alive=keep_alive) for keep_alive in (True, False)}
+"""By whether the connection stays open."""
+_STATUS_LINES = {
+    (False, True): "HTTP/1.1 200 OK\r\n",
+    (False, False): "HTTP/1.1 200 OK\r\nconnection: close\r\n",
+    (True, True): "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n",
+    (True, False): "HTTP/1.0 200 OK\r\n",
+}
+"""By whether it is HTTP/1.0, and whether the connection stays open, which is said where it need be."""
 
 
 async def send_whole(
@@ -41,23 +49,26 @@ async def send_whole(
     Raise ValueError for a header that would end its line. What the library does for any answer is done
     here for this one: its tables, signals and four writes cost as much as making the answer's books.
     """
+    fixed = f"content-length: {len(body)}\r\ncontent-type: application/json\r\n"
+    await http.writer.write(write_head(http, headers, fixed, now_s, keep_alive=http.keep_alive) + body)
+    return SENT[http.keep_alive]
+
+
+def write_head(
+    http: web.Request, headers: Mapping[str, str], fixed: str, now_s: float, *, keep_alive: bool
+) -> bytes:
+    """Return the head of an answer with status 200, `fixed` being lines of it that are whole already.
+
+    Raise ValueError for a header that would end its line.
+    """
     if not "".join(headers.values()).isprintable():
         raise ValueError("a header holds a control character")
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"{_status_line(http)}{lines}content-length: {len(body)}\r\n{_ending(int(now_s))}"
-    await http.writer.write(head.encode() + body)
-    return _SENT[http.keep_alive]
-
-
-def _status_line(http: web.Request) -> str:
-    """Return the status line, and the header about the connection where the version does not imply it."""
-    if http.version == HttpVersion10:
-        return "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n" if http.keep_alive else "HTTP/1.0 200 OK\r\n"
-    return "HTTP/1.1 200 OK\r\n" if http.keep_alive else "HTTP/1.1 200 OK\r\nconnection: close\r\n"
+    status = _STATUS_LINES[http.version == HttpVersion10, keep_alive]
+    return f"{status}{lines}{fixed}{_ending(int(now_s))}".encode()
 
 
 @lru_cache(maxsize=2)
 def _ending(second: int) -> str:
     """Return the last lines of a head, the same for a whole second."""
-    date = formatdate(second, usegmt=True)
-    return f"content-type: application/json\r\ndate: {date}\r\nserver: {SERVER_NAME}\r\n\r\n"
+    return f"date: {formatdate(second, usegmt=True)}\r\nserver: {SERVER_NAME}\r\n\r\n"

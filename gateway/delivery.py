@@ -105,9 +105,9 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
         raise Internal("a stream was expected; see the log by the request id")
     booked = False
     try:
-        response = await stream.open(delivering.headers)
+        await stream.open(delivering.headers)
         delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
-        kept, fault = await _relay(response, delivering, relay)
+        kept, fault = await _relay(stream, delivering, relay)
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
         return await stream.end(kept + await _close_books(delivering, relay, fault))
@@ -118,9 +118,7 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
         await delivery.reply.close()
 
 
-async def _relay(
-    response: web.StreamResponse, delivering: Delivering, relay: Relay
-) -> tuple[bytes, Fault | None]:
+async def _relay(client: ClientStream, delivering: Delivering, relay: Relay) -> tuple[bytes, Fault | None]:
     """Carry the stream over; return what went wrong with it, None when it is complete.
 
     Where all of it has arrived, its last bytes are returned, to go out in one write with its end.
@@ -131,11 +129,11 @@ async def _relay(
         if stream is None:
             return kept, relay.fault
         if not reply.whole:
-            kept = await _write(response, kept)
+            kept = await _write(client, kept)
         async for chunk in stream:
             kept += relay.feed(chunk)
             if not reply.whole:
-                kept = await _write(response, kept)
+                kept = await _write(client, kept)
             if relay.fault is not None:
                 return kept, relay.fault
         relay.close()
@@ -150,10 +148,10 @@ async def _relay(
     return kept, relay.fault
 
 
-async def _write(response: web.StreamResponse, out: bytes) -> bytes:
+async def _write(client: ClientStream, out: bytes) -> bytes:
     """Send what there is to send; return that nothing is left."""
     if out:
-        await response.write(out)
+        await client.write(out)
     return b""
 
 

@@ -256,6 +256,7 @@ class Pipeline:
             ping=codec.ping,
             every_s=self._parts.keepalive_s,
             early=lambda: early_headers(exchange),
+            now=self._parts.clock.now,
         )
         try:
             delivery = await self._parts.dispatcher.run(exchange, account)
