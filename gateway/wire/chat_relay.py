@@ -32,12 +32,7 @@ class _Delta(msgspec.Struct):
 
     @property
     def has_output(self) -> bool:
-        if bytes(self.content) not in _EMPTY:
-            return True
-        return any(bytes(getattr(self, name)) not in _EMPTY for name in _OTHER_OUTPUT)
-
-
-_OTHER_OUTPUT = tuple(name for name in _Delta.__struct_fields__ if name != "content")
+        return not _EMPTY.issuperset(map(bytes, msgspec.structs.astuple(self)))
 
 
 class _Choice(msgspec.Struct):
@@ -141,8 +136,9 @@ class ChatRelay:
         event = parse_block(raw)
         if event is None:
             return self._take_dataless(raw)
-        if event.data.strip() in (b"[DONE]", b""):
-            self._done = bool(event.data.strip())
+        bare = event.data.strip()
+        if bare in (b"[DONE]", b""):
+            self._done = bool(bare)
             return b""
         try:
             chunk = _CHUNK.decode(event.data)
@@ -175,7 +171,8 @@ class ChatRelay:
             found = read_embedded_fault(self._provider, data)
             if found or reported:
                 return found or garbled("an error event without an error", data)
-        return self._quirks.finish_fault(choice.finish_reason for choice in chunk.choices or ())
+        reasons = [choice.finish_reason for choice in chunk.choices or () if choice.finish_reason]
+        return self._quirks.finish_fault(reasons) if reasons else None
 
     def _take_chunk(self, chunk: _Chunk, raw: bytes, data: bytes) -> bytes:
         choices = chunk.choices or []
