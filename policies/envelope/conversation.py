@@ -131,11 +131,14 @@ def _holds_any(text: str, literals: Iterable[str]) -> bool:
 
 def _normal(line: str) -> str:
     """Return an error line without what changes from run to run: folders, digits and addresses."""
-    words = (word.replace("\\", "/").rsplit("/", 1)[-1] for word in line[:_MAX_LINE_CHARS].split())
-    return " ".join(_undigited(word) for word in words)
+    words = line[:_MAX_LINE_CHARS].replace("\\", "/").split()
+    names = [word.rsplit("/", 1)[-1] if "/" in word else word for word in words]
+    return " ".join([name if name.isalpha() else _undigited(name) for name in names])
 
 
 def _undigited(word: str) -> str:
+    if _DIGITS.search(word) is None:
+        return word
     bare = word.strip("()[]{},:;.'\"").lower().removeprefix("0x")
     if len(bare) >= _MIN_ADDRESS and _HEX.issuperset(bare) and not _HEX_DIGITS.isdisjoint(bare):
         return "#"
