@@ -1,7 +1,7 @@
 """The learnt detector: one pass over an ask gives each trigger's probability and premium's gain.
 
 A linear model over words, marks and title words, kept as integers: each known feature maps to one wide
-integer that packs a 32-bit lane per output, so scoring is a sum of dictionary look-ups (in C) and one
+integer that packs a 16-bit lane per output, so scoring is a sum of dictionary look-ups (in C) and one
 unpacking.
 Training (`python -m tools.train`) imports `features` and `measures` from here, so the two sides cannot drift.
 """
@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain
 from math import exp
 from operator import mul
 from types import MappingProxyType
@@ -150,9 +150,9 @@ class Detector:
     def score(self, text: str) -> Scores:
         """Return all probabilities and the gain for `text`; reads a bounded part of any text."""
         scanned = _scanned(text)
-        others, row_of, unknown = beside_words(scanned), self._weights.get, repeat(0)
-        total = sum(map(row_of, others, unknown), sum(map(row_of, scanned.distinct, unknown)))
-        *sums, squares, known = lane_sums(total)
+        others = beside_words(scanned)
+        rows = filter(None, map(self._weights.get, chain(scanned.distinct, others)))
+        *sums, squares, known = lane_sums(rows)
         lanes = self._read(sums, squares, known)
         chances = [1.0 / (1.0 + exp(min(_SURE, -log_odds))) for log_odds in lanes[: len(LABELS)]]
         return Scores(
@@ -186,7 +186,7 @@ class Detector:
         scanned, row_of = _scanned(text), self._weights.get
         others = {name: word_of(name) for name in beside_words(scanned) if name in self._weights}
         rows = {name: row for name in (*scanned.distinct, *others) if (row := row_of(name))}
-        return _Known(rows, others, _norm(lane_sums(sum(rows.values()))[len(LANES)]))
+        return _Known(rows, others, _norm(lane_sums(rows.values())[len(LANES)]))
 
     def _read(self, sums: Sequence[int], squares: int, known: int) -> list[float]:
         """Return the calibrated log-odds (or gain) of every lane."""

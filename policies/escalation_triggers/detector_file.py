@@ -8,6 +8,8 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import add
 from typing import Final
 
 from policies.escalation_triggers.detector_text import MEASURES
@@ -49,10 +51,12 @@ ZERO: Final = 128
 
 _MAGIC: Final = b"detector 2\n"
 _DIGEST_BYTES: Final = 32
-_LANE_BYTES: Final = 4
+_LANE_BYTES: Final = 2
+_ADDED: Final = 256
+"""How many packed integers can be added before a lane of bytes runs over; narrow ones keep caches warm."""
 _MAX_BODY_BYTES: Final = 1 << 26
 _STORED: Final = len(LANES) + 1
-_ROW: Final = struct.Struct(f"<{_STORED + 1}I")
+_ROW: Final = struct.Struct(f"<{_STORED + 1}H")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +124,13 @@ def unpack(blob: bytes) -> tuple[Head, dict[bytes, int]]:
         raise ValueError(f"detector weights are malformed ({error!r}): rebuild them") from error
 
 
-def lane_sums(total: int) -> tuple[int, ...]:
-    """Return every lane of a sum of packed integers; last the norm, and how many there are."""
-    return _ROW.unpack(total.to_bytes(_ROW.size, "little"))
+def lane_sums(rows: Iterable[int]) -> tuple[int, ...]:
+    """Return the sum of every lane over packed integers; last that of the norm, and how many they are."""
+    left = iter(rows)
+    sums = _ROW.unpack(sum(islice(left, _ADDED)).to_bytes(_ROW.size, "little"))
+    while more := sum(islice(left, _ADDED)):
+        sums = tuple(map(add, sums, _ROW.unpack(more.to_bytes(_ROW.size, "little"))))
+    return sums
 
 
 def lane_steps(rows: Iterable[int], lane: int) -> list[int]:

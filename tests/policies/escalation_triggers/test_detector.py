@@ -195,6 +195,17 @@ def test_negative_lanes_do_not_borrow() -> None:
     assert scores.probabilities["security"] < 0.01
 
 
+def test_many_words_add_up() -> None:
+    """However many known words a text has, no lane runs over into the next."""
+    words = [f"w{n}" for n in range(600)]
+    detector = tiny({word: {"security": 127, "performance": -128} for word in words})
+    scores, one = detector.score(" ".join(words)), detector.score("w1")
+
+    assert scores.known_fraction == pytest.approx(600 / len(features(" ".join(words))))
+    assert scores.probabilities["database"] == pytest.approx(0.5)
+    assert scores.probabilities["performance"] < one.probabilities["performance"]
+
+
 def test_known_fraction_counts() -> None:
     """Unknown words lower the share of known features, known ones raise it."""
     detector = tiny({"leak": {}})
