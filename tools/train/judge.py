@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from policies.escalation_triggers.detector import LABELS, Detector
+from tools.train.company import Floats
 from tools.train.data import LABEL_FILES, OUTCOME_FILES, Pair, is_plain
 from tools.train.metrics import apgr, auc, brier, calibration_error, recall_at
 from tools.train.model import Corpus, Plan, train
 from tools.train.solve import fit_calibration
-from tools.train.space import Floats
 
 FOLDS: Final = 5
 _RARE: Final = 8

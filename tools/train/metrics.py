@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import rankdata
 
-from tools.train.space import Floats
+from tools.train.company import Floats
 
 _BINS: Final = 10
 

@@ -23,10 +23,11 @@ from policies.escalation_triggers.detector import (
     measures,
     pack,
 )
-from policies.escalation_triggers.detector_text import MEASURES
+from policies.escalation_triggers.detector_text import HEAD_CHARS, MEASURES, as_bytes, split_words
+from tools.train.company import Floats
 from tools.train.data import OUTCOME_FILES, Example, is_plain, may_train, private_words
 from tools.train.solve import Linear, fit_dense_ridge, fit_logistic, fit_sparse_ridge
-from tools.train.space import Floats, Space, Table, build_space, build_table, weigh
+from tools.train.space import Document, Space, Table, build_space, build_table, weigh
 
 GAIN_FILES: Mapping[str, tuple[str, ...]] = {
     "gain_exam": ("routellm_mmlu", "routerbench_arc_challenge"),
@@ -100,17 +101,24 @@ def read_corpus(examples: Sequence[Example]) -> Corpus:
     """Return the corpus of `examples`."""
     return Corpus(
         examples=examples,
-        table=build_table(
-            [{name.decode() for name in features(e.text)} for e in examples], [e.source for e in examples]
-        ),
+        table=build_table([_document(example) for example in examples]),
         shapes=np.array([measures(example.text) for example in examples]),
+    )
+
+
+def _document(example: Example) -> Document:
+    words = split_words(as_bytes(example.text[:HEAD_CHARS])) if example.kind == "work" else []
+    return Document(
+        found={name.decode() for name in features(example.text)},
+        words=[word.decode() for word in words],
+        source=example.source,
     )
 
 
 def train(corpus: Corpus, plan: Plan) -> bytes:
     """Return packed weights learnt from the examples whose licence allows it; the same for the same texts."""
     usable = corpus.pick([at for at, e in enumerate(corpus.examples) if may_train(e) and not is_plain(e)])
-    rest = corpus.pick([at for at, e in enumerate(corpus.examples) if is_plain(e)]).table.counts
+    rest = corpus.pick([at for at, e in enumerate(corpus.examples) if is_plain(e)]).table
     space = build_space(usable.table, rest, private_words(usable.examples))
     texts = weigh(usable.table.counts[:, space.columns], space.rarity)
     blank = Linear(weights=np.zeros(len(space.names)), bias=0.0)

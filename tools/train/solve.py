@@ -10,11 +10,10 @@ import scipy.sparse as sp
 from scipy.optimize import minimize
 from scipy.sparse.linalg import lsqr
 
-from tools.train.space import Floats, Space
+from tools.train.company import Floats
+from tools.train.space import Space
 
-SPELLING_SHARE = 1.0
-COMPANY_SHARE = 0.5
-_STRENGTH = 1.0
+_STRENGTH = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,36 +33,27 @@ def fit_logistic(
     files: Sequence[str] = (),
     steps: int = 60,
 ) -> Linear:
-    """Return the fit of `truth` (0 or 1) in which words alike in spelling or company share weight.
+    """Return the fit of `truth` (0 or 1) in which words that are tied share weight.
 
     Both classes weigh the same. Equals ridge-penalised logistic regression on the texts beside their
-    projections on spelling and company, folded back to one weight per feature. Each of `files` has a level of
+    projections on the space's ties, folded back to one weight per feature. Each of `files` has a level of
     its own that is thrown away, the freer the higher `level`, so words need not explain where a text is from.
     """
     share = truth.mean()
     weights = np.where(truth == 1, 0.5 / max(share, 0.02), 0.5 / max(1 - share, 0.02))
     turned = texts.T.tocsr()
     levels = level * _levels(files, len(truth))
-    cuts = np.cumsum([space.rarity.size, space.spelling.shape[1], space.company.shape[1], levels.shape[1]])
+    cuts = np.cumsum([space.rarity.size, *(tie.shape[1] for tie in space.ties), levels.shape[1]])
 
     def unfold(raw: Floats) -> Floats:
-        plain, spelt, kept, _, _ = np.split(raw, cuts)
-        tied = SPELLING_SHARE * (space.spelling @ spelt) + COMPANY_SHARE * (space.company @ kept)
-        return np.asarray(plain + tied)
+        plain, *tied = np.split(raw, cuts)[: len(space.ties) + 1]
+        return np.asarray(sum((tie @ own for tie, own in zip(space.ties, tied, strict=True)), plain))
 
     def loss(raw: Floats) -> tuple[float, Floats]:
         margin = texts @ unfold(raw) + levels @ raw[cuts[-2] : cuts[-1]] + raw[-1]
         miss = weights * (1 / (1 + np.exp(-margin)) - truth)
         pull = turned @ miss
-        slope = np.concatenate(
-            (
-                pull,
-                SPELLING_SHARE * (space.spelling.T @ pull),
-                COMPANY_SHARE * (space.company.T @ pull),
-                levels.T @ miss,
-                [miss.sum()],
-            )
-        )
+        slope = np.concatenate((pull, *(tie.T @ pull for tie in space.ties), levels.T @ miss, [miss.sum()]))
         slope[:-1] += raw[:-1] / _STRENGTH
         value = weights @ (np.logaddexp(0, margin) - truth * margin) + raw[:-1] @ raw[:-1] / (2 * _STRENGTH)
         return float(value), slope

@@ -13,61 +13,81 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from policies.escalation_triggers.detector import NORM_STEPS
+from tools.train.company import Floats, Places, near_words, same_texts
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MAX_FEATURES = 20_000
-COMPANY_DIMENSIONS = 150
 SPELLING_LENGTHS = (3, 4, 5)
+SPELLING_SHARE = 0.7
+SAME_TEXTS_SHARE = 0.3
+NEAR_WORDS_SHARE = 0.5
+TITLE_SHARE = 0.5
+"""How closely a title word follows what its word is tied to."""
 _MIN_LENGTH_SPELT = 3
 _LONGEST_FEATURE = 40
-_SPARE_DIRECTIONS = 10
-_POWER_ROUNDS = 3
 _PRIVATE = re.compile(r"@|https?|www|\.com|[0-9]{5}|[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """A vocabulary with its rarity weights and the two word-likeness maps (vocabulary x dimension)."""
+    """A vocabulary with its rarity weights and what its words share (each vocabulary x dimension)."""
 
     names: list[str]
     columns: Ints
     rarity: Floats
-    spelling: sp.csr_matrix
-    company: Floats
+    ties: tuple[sp.csr_matrix | Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One text to learn from: its features, its words in order (none: they teach no company), its source."""
+
+    found: set[str]
+    words: Sequence[str]
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Texts x features as ones, with the features' names and each text's source."""
+    """Texts x features as ones, with the features' names, and each text's source and words in order."""
 
     counts: sp.csr_matrix
     names: list[str]
     sources: list[str]
+    orders: list[Places]
 
     def pick(self, rows: Sequence[int]) -> Table:
         """Return the texts at the positions in `rows`."""
         return Table(
-            counts=self.counts[list(rows)], names=self.names, sources=[self.sources[r] for r in rows]
+            counts=self.counts[list(rows)],
+            names=self.names,
+            sources=[self.sources[r] for r in rows],
+            orders=[self.orders[r] for r in rows],
         )
 
 
-def build_table(documents: Sequence[set[str]], sources: Sequence[str]) -> Table:
+def build_table(documents: Sequence[Document]) -> Table:
     """Return the table of all features that occur in at least two of `documents`."""
     ids: dict[str, int] = {}
     starts, columns = [0], array("q")
-    for found in documents:
-        columns.extend(sorted(ids.setdefault(name, len(ids)) for name in sorted(found)))
+    for document in documents:
+        columns.extend(sorted(ids.setdefault(name, len(ids)) for name in sorted(document.found)))
         starts.append(len(columns))
     ones = np.ones(len(columns))
     counts = sp.csr_matrix((ones, np.asarray(columns), starts), shape=(len(documents), len(ids)))
     kept = np.flatnonzero(_seen(counts) > 1)
     names = list(ids)
-    return Table(counts=counts[:, kept], names=[names[at] for at in kept], sources=list(sources))
+    places = {names[at]: place for place, at in enumerate(kept)}
+    return Table(
+        counts=counts[:, kept],
+        names=list(places),
+        sources=[document.source for document in documents],
+        orders=[np.array([places.get(w, -1) for w in d.words], dtype=np.int32) for d in documents],
+    )
 
 
-def build_space(table: Table, rest: sp.csr_matrix, private: frozenset[str]) -> Space:
+def build_space(table: Table, rest: Table, private: frozenset[str]) -> Space:
     """Return the space for `table`.
 
     Args:
@@ -75,19 +95,20 @@ def build_space(table: Table, rest: sp.csr_matrix, private: frozenset[str]) -> S
         rest: unlabelled texts over the same features, which only say which words go together.
         private: words that must not become features.
     """
-    columns = choose_vocabulary(table, rest, private)
+    columns = choose_vocabulary(table, rest.counts, private)
     names = [table.names[at] for at in columns]
     counts = table.counts[:, columns]
     steps = np.round(NORM_STEPS * (np.log((1 + counts.shape[0]) / (1 + _seen(counts))) + 1) ** 2)
     rarity = np.sqrt(np.clip(steps, 1, 255) / NORM_STEPS)
-    together = sp.vstack((counts, rest[:, columns])).tocsc()
-    return Space(
-        names=names,
-        columns=columns,
-        rarity=rarity,
-        spelling=_spelling(names),
-        company=_company(names, together, rarity),
+    together = sp.vstack((counts, rest.counts[:, columns])).tocsc()
+    orders = [*table.orders, *rest.orders]
+    ties = (
+        SPELLING_SHARE * _spelling(names),
+        SAME_TEXTS_SHARE * _company(names, together, rarity),
+        NEAR_WORDS_SHARE * _neighbours(names, columns, orders, len(table.names)),
     )
+    shares = _title_shares(names)
+    return Space(names=names, columns=columns, rarity=rarity, ties=tuple(tie + shares @ tie for tie in ties))
 
 
 def choose_vocabulary(table: Table, rest: sp.csr_matrix, private: frozenset[str]) -> Ints:
@@ -143,27 +164,34 @@ def _letter_groups(word: str) -> set[str]:
     return {fenced[at : at + size] for size in SPELLING_LENGTHS for at in range(len(fenced) - size + 1)}
 
 
+def _title_shares(names: Sequence[str]) -> sp.csr_matrix:
+    """Return vocabulary x vocabulary: which title word follows which word, and how closely."""
+    place = {name: at for at, name in enumerate(names)}
+    cells = [
+        (at, place[name[1:]])
+        for name, at in place.items()
+        if name.startswith("^") and _is_word(name[1:]) and name[1:] in place
+    ]
+    rows, columns = zip(*cells, strict=True) if cells else ((), ())
+    shape = (len(names), len(names))
+    return sp.csr_matrix((np.full(len(cells), TITLE_SHARE), (rows, columns)), shape=shape)
+
+
 def _company(names: Sequence[str], counts: sp.csc_matrix, rarity: Floats) -> Floats:
     """Return vocabulary x dimension, so that a rare word learns from words used in the same texts."""
     words = np.array([at for at, name in enumerate(names) if _is_word(name)])
-    together = weigh(counts[:, words].tocsr(), rarity[words])
-    size = min(COMPANY_DIMENSIONS, min(together.shape) - 1)
-    right = _main_directions(together, size)
-    directions = right / np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-9)
-    full = np.zeros((len(names), size))
+    directions = same_texts(weigh(counts[:, words].tocsr(), rarity[words]))
+    full = np.zeros((len(names), directions.shape[1]))
     full[words] = directions
     return full
 
 
-def _main_directions(rows: sp.csr_matrix, size: int) -> Floats:
-    """Return columns x size: truncated SVD from a fixed random start (Halko et al. 2011, algorithm 4.4)."""
-    turned = rows.T.tocsr()
-    start = np.random.default_rng(0).standard_normal((rows.shape[1], size + _SPARE_DIRECTIONS))
-    span = np.linalg.qr(rows @ start)[0]
-    for _ in range(_POWER_ROUNDS):
-        span = np.linalg.qr(rows @ np.linalg.qr(turned @ span)[0])[0]
-    right = np.linalg.svd((turned @ span).T, full_matrices=False)[2]
-    return np.asarray(right[:size].T)
+def _neighbours(names: Sequence[str], columns: Ints, orders: Sequence[Places], width: int) -> Floats:
+    """Return vocabulary x dimension, so that a rare word learns from words used in the same place."""
+    place = np.full(width + 1, -1, dtype=np.int32)
+    words = [at for at, name in enumerate(names) if name.isalpha() and len(name) > 1]
+    place[columns[words]] = words
+    return near_words([place[order] for order in orders], len(names))
 
 
 def _is_word(name: str) -> bool:
