@@ -22,10 +22,13 @@ class Beginning(msgspec.Struct, kw_only=True):
     end: int
     """Where the last one ends."""
     messages: tuple[msgspec.Raw, ...]
-    """Copies, so that no other body is kept in memory for them."""
+    """The first `owned` are copies, the others lie in `body`: no other body is kept in memory for them."""
     has_images: bool
     turns: list[tuple[Turn, ...] | None]
     """By message, newest first within each; None until one is read."""
+    owned: int = 0
+    unmixed: int = 0
+    """So many of the first messages are known to hold no thinking but Anthropic's own."""
     counted: Tally | None = None
 
     def opens(self, raw: bytes) -> bool:

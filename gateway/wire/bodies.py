@@ -21,7 +21,7 @@ from gateway.token_bound import tally
 from gateway.wire.splice import JsonObject
 from policies.facts import Turn
 
-MAX_CONVERSATIONS = 128
+MAX_CONVERSATIONS = 64
 MAX_BYTES = 16 * 1024 * 1024
 """How many conversations are remembered, and how long their bodies may be together."""
 _MIN_BYTES = 1_024
@@ -161,7 +161,7 @@ class Bodies(Generic[Shape]):
             body=raw,
             start=extent[0],
             end=extent[1],
-            messages=tuple(message.copy() for message in new),
+            messages=new,
             has_images=may_show and self._shows(new),
             turns=[None] * len(new),
         )
@@ -227,9 +227,12 @@ def _before(raw: bytes, end: int) -> int:
 
 
 def _add_known(beginning: Beginning, known: Beginning) -> None:
-    """Put before what is new what is known already."""
-    beginning.messages = known.messages + beginning.messages
+    """Put before what is new what is known already, copying each message once from the body it came in."""
+    own, seen = known.messages[: known.owned], known.messages[known.owned :]
+    beginning.messages = own + tuple(message.copy() for message in seen) + beginning.messages
+    beginning.owned = len(known.messages)
     beginning.has_images = beginning.has_images or known.has_images
     beginning.turns = known.turns + beginning.turns
+    beginning.unmixed = known.unmixed
     if known.counted is not None:
         beginning.counted = known.counted.plus(tally(beginning.body[known.end : beginning.end]))

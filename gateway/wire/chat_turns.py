@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,8 +17,8 @@ ROLES: Mapping[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-_ROLE_BYTES = frozenset(role.encode() for role in ROLES)
 _LEADING_ROLE = re.compile(rb'\{\s*"role"\s*:\s*"([a-z]+)"')
+_LEADING_KNOWN_ROLE = re.compile(rb'\{\s*"role"\s*:\s*"(?:%b)"' % "|".join(ROLES).encode())
 
 
 class _Part(msgspec.Struct):
@@ -66,10 +66,12 @@ def role_of(message: msgspec.Raw) -> str | None:
         return None
 
 
-def has_known_role(message: msgspec.Raw) -> bool:
-    """Tell whether a message has one of `ROLES`."""
-    leading = _LEADING_ROLE.match(message)
-    return (leading is not None and leading[1] in _ROLE_BYTES) or role_of(message) in ROLES
+def find_unknown_role(messages: Sequence[msgspec.Raw], since: int) -> int | None:
+    """Return the first message from number `since` on that has none of `ROLES`; None where all have."""
+    for at in range(since, len(messages)):
+        if _LEADING_KNOWN_ROLE.match(messages[at]) is None and role_of(messages[at]) not in ROLES:
+            return at
+    return None
 
 
 def read_turns(raw: msgspec.Raw) -> tuple[Turn, ...]:

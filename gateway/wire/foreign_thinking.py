@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.beginnings import Beginning
 from gateway.wire.anthropic_signatures import is_signature
 from gateway.wire.anthropic_types import UNREADABLE
 
@@ -40,15 +41,20 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
-def strip_foreign_thinking(messages: Sequence[Raw]) -> Stripped:
+def strip_foreign_thinking(messages: Sequence[Raw], beginning: Beginning | None = None) -> Stripped:
     """Return the changes that rid the history of foreign thinking, every other block byte for byte.
+
+    What `messages` are remembered to begin with is looked through once, and only what is new after that.
 
     A turn of which nothing remains is left out; Anthropic joins the turns of one role around it. Where the
     newest assistant's turn calls tools and loses its thinking, the request's own `thinking` goes too:
     Anthropic demands signed thinking there or none at all.
     """
-    cleaned = [_clean(message) for message in messages]
+    unmixed = 0 if beginning is None else beginning.unmixed
+    cleaned = [*messages[:unmixed], *map(_clean, messages[unmixed:])]
     if all(new is old for new, old in zip(cleaned, messages, strict=True)):
+        if beginning is not None:
+            beginning.unmixed = len(beginning.messages)
         return Stripped()
     kept = [message for message in cleaned if message is not None]
     remove = ("thinking",) if _must_stop_thinking(kept) else ()

@@ -46,7 +46,7 @@ class MessagesToMessages:
             replace |= _lower_limits(request.raw, target.max_output_tokens)
         remove: tuple[str, ...] = ()
         if "claude" in target.model and b'"thinking"' in request.raw:
-            stripped = strip_foreign_thinking(request.messages)
+            stripped = strip_foreign_thinking(request.messages, request.beginning)
             replace |= stripped.replace
             remove = stripped.remove
         try:

@@ -15,7 +15,7 @@ import msgspec
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.bodies import Bodies, Form, turns_of
-from gateway.wire.chat_turns import ROLES, has_known_role, read_turns, role_of
+from gateway.wire.chat_turns import ROLES, find_unknown_role, read_turns, role_of
 from gateway.wire.client_metadata import text_values
 from gateway.wire.sse import DONE, KEEP_ALIVE, encode_event
 from policies.facts import Dialect, Turn
@@ -155,9 +155,9 @@ def _explain(text: str) -> InvalidRequest:
 
 def _check_messages(messages: Sequence[msgspec.Raw], since: int) -> None:
     """Refuse messages that are no objects or have no known role, without decoding their content."""
-    for i in range(since, len(messages)):
-        if not has_known_role(messages[i]):
-            raise _not_a_message(messages[i], f"messages[{i}]")
+    at = find_unknown_role(messages, since)
+    if at is not None:
+        raise _not_a_message(messages[at], f"messages[{at}]")
 
 
 def _not_a_message(message: msgspec.Raw, param: str) -> InvalidRequest:

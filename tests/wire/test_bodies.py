@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from anthropic_samples import OPUS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matrix_samples import BRIDGES, GLM, GPT
@@ -24,6 +25,7 @@ LONG = "The quick brown fox, 42 times. " * 20
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
 SHOWN = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
+FOREIGN = {"type": "thinking", "thinking": "hm", "signature": "a3f0c1"}
 SAID: Mapping[Dialect, Sequence[Mapping[str, Any]]] = {
     "chat": [
         {"role": "user", "content": LONG},
@@ -40,6 +42,7 @@ SAID: Mapping[Dialect, Sequence[Mapping[str, Any]]] = {
         {"role": "user", "content": [{"type": "text", "text": "look"}, SHOWN]},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "f", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": LONG}]},
+        {"role": "assistant", "content": [FOREIGN, {"type": "text", "text": LONG}]},
         {"role": "system", "content": "be brief"},
     ],
     "responses": [
@@ -53,7 +56,11 @@ SAID: Mapping[Dialect, Sequence[Mapping[str, Any]]] = {
     ],
 }
 NAMES: Mapping[Dialect, str] = {"chat": "messages", "messages": "messages", "responses": "input"}
-TARGETS: Mapping[Dialect, Sequence[Target]] = {"chat": (GLM, GPT), "messages": (GLM,), "responses": (GPT,)}
+TARGETS: Mapping[Dialect, Sequence[Target]] = {
+    "chat": (GLM, GPT),
+    "messages": (GLM, OPUS),
+    "responses": (GPT,),
+}
 MORE = ({}, {"stream": True}, {"max_tokens": 10**6}, {"tools": [{"type": "function"}]}, {"stop": "é"})
 Break = Callable[[bytes, bytes], bytes]
 BREAKS: Sequence[Break] = (
@@ -159,9 +166,21 @@ def test_reads_what_is_new(dialect: Dialect) -> None:
 
     assert first.beginning is not None
     assert grown.beginning is not None
-    assert len(first.beginning.messages), len(grown.beginning.messages) == (4, 6)
+    assert (len(first.beginning.messages), len(grown.beginning.messages)) == (4, 6)
     assert all(new is old for new, old in zip(grown.messages, first.beginning.messages, strict=False))
     assert list(codec.turns(grown))[-1] is turns[-1]
+
+
+def test_new_foreign_thinking_is_seen() -> None:
+    """That a conversation was free of another vendor's thinking says nothing of what is added to it."""
+    codec, said = build_codecs()["messages"], [*SAID["messages"][:2]] * 3
+    think = {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "max_tokens": 9_000}
+    for step in (said, said, [*said, SAID["messages"][5], *said[:4]]):
+        raw = encoded("messages", step, think)
+        assert found(codec, raw) == found(build_codecs()["messages"], raw)
+    assert b"a3f0c1" not in BRIDGES.between("messages", "messages", OPUS.provider).request(
+        codec.parse_request(raw), OPUS
+    )
 
 
 FORM: Form[dict[str, Any]] = Form(
