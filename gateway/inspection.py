@@ -12,6 +12,7 @@ import structlog
 from msgspec.structs import replace
 
 from policies.context_analysis import (
+    ContextReport,
     Rules,
     analyze_code,
     assess_impact,
@@ -31,6 +32,8 @@ CODE_BYTES = 65_536
 ANALYSIS_S = 0.25
 """How long a request waits for its code's measures; after that they are unknown."""
 WORKERS = 2
+_FIRST = "```python\ndef first():\n    return 1\n```"
+"""What the analyser is loaded with."""
 
 
 def asks_for(policy: Policy, features: Features) -> bool:
@@ -66,6 +69,7 @@ class Inspector:
         self._rules = rules
         self._wait_s = wait_s
         self._threads: ThreadPoolExecutor | None = None
+        self._loaded: asyncio.Future[ContextReport] | None = None
         self._analyses = 0
 
     async def inspect(self, features: Features, body: bytes, policy: Policy) -> Features:
@@ -82,6 +86,9 @@ class Inspector:
         return features
 
     async def _context(self, features: Features) -> dict[str, float] | None:
+        if self._loaded is None:  # takes longer than a request may wait: the first one would be unknown
+            self._loaded = asyncio.ensure_future(self._off_loop(self._load))
+        await asyncio.wait((self._loaded,))
         if self._analyses >= 2 * WORKERS:
             return None  # a queue would only make every one of them late
         self._analyses += 1
@@ -94,6 +101,9 @@ class Inspector:
         except Exception:  # noqa: BLE001 - a defect in a measure leaves it unknown, and must not cost the request
             structlog.get_logger("gateway").exception("analysis_failed")
             return None
+
+    def _load(self) -> ContextReport:
+        return analyze_code(snippets_in(_FIRST, evidence=()), rules=self._rules(), limit_bytes=CODE_BYTES)
 
     def _ended(self, work: asyncio.Future[dict[str, float]]) -> None:
         self._analyses -= 1
