@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.exchange import Fault
 from gateway.wire.anthropic_types import UNREADABLE
 from gateway.wire.base import Relay
 from gateway.wire.chat_upstream.received import Received, read_received
+from gateway.wire.chat_upstream.saying import SayingFrame, SayingKind, learn_frame
 from gateway.wire.sse import DONE, blocks, parse_block
 from gateway.wire.vendor_errors import garbled
 from policies.pricing import Usage
@@ -21,6 +22,13 @@ class Writer(Protocol):
 
     def write(self, chunk: Received) -> bytes:
         """Return the events for one chunk."""
+        ...
+
+    def say(self, kind: SayingKind, said: Sequence[str], texts: Sequence[bytes]) -> bytes | None:
+        """Return the events for chunks that add text and nothing else; None to be given each by itself.
+
+        `texts` are what is said as JSON writes it, without the quotes.
+        """
         ...
 
     def finish(self, usage: Usage, receipt: Receipt | None) -> bytes:
@@ -42,6 +50,7 @@ class WritingRelay:
         self.delivered_tokens = 0
         self._inner = inner
         self._writer = writer
+        self._frame: SayingFrame | None = None
         self._late = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -76,16 +85,34 @@ class WritingRelay:
         self.fault = self.fault or inner.fault
 
     def _translate(self, segment: bytes) -> bytes:
-        return b"".join([self._event(raw) for raw in blocks(segment) if raw != DONE]) if segment else b""
+        """Translate whole events."""
+        if b"\r" in segment:
+            return b"".join([self._event(raw) for raw in blocks(segment)])
+        sent: list[bytes] = []
+        position = 0
+        while (end := segment.find(b"\n\n", position) + 2) > position:
+            run = self._frame.run(segment, position) if self._frame else None
+            said = self._writer.say(self._frame.kind, run.said, run.texts) if run and self._frame else None
+            if run and said is not None:
+                sent.append(said)
+                position = run.end
+                continue
+            sent.append(self._event(segment[position:end]))
+            position = end
+        return b"".join(sent)
 
     def _event(self, raw: bytes) -> bytes:
+        if raw == DONE:
+            return b""
         event = parse_block(raw)
         if event is None:
             return raw  # a comment, which keeps the connection alive in every dialect
         if self.fault:
             return b""
         try:
-            return self._writer.write(read_received(event.data))
+            received = read_received(event.data)
+            self._frame = learn_frame(raw, received)
+            return self._writer.write(received)
         except UNREADABLE as error:
             self.fault = garbled(f"an event of the stream cannot be read: {error}")
             return b""

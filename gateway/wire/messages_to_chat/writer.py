@@ -6,7 +6,7 @@ is open grows as it comes, calls behind it wait until it is complete.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,6 +15,7 @@ from gateway.wire.anthropic_types import UNREADABLE, TextBlock, ThinkingBlock
 from gateway.wire.chat_to_messages.calls import safe_id
 from gateway.wire.chat_upstream.received import Call, Choice, Function, Received, Said, arguments_text
 from gateway.wire.chat_upstream.relay import Receipt
+from gateway.wire.chat_upstream.saying import SayingKind
 from gateway.wire.messages_to_chat.answer import MADE_UP_SIGNATURE, SentMessage
 from gateway.wire.messages_to_chat.usage import message_id, sent_usage, stop_reason
 from gateway.wire.sse import encode_event
@@ -22,10 +23,10 @@ from policies.pricing import Usage
 
 _encode = msgspec.json.Encoder().encode
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_DELTA = (
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-    b'"delta":{"type":"%b","%b":%b}}\n\n'
+_DELTA_START = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":"'
 )
+_DELTA_END = b'"}}\n\n'
 _FIELDS: Mapping[str, tuple[bytes, bytes]] = {
     "text": (b"text_delta", b"text"),
     "thinking": (b"thinking_delta", b"thinking"),
@@ -75,6 +76,13 @@ class MessagesWriter:
         """Return the events for one chunk."""
         start = b"" if self._began else self._start(chunk)
         return start + b"".join([self._choice(choice) for choice in chunk.choices or ()])
+
+    def say(self, kind: SayingKind, said: Sequence[str], texts: Sequence[bytes]) -> bytes | None:
+        """Return the deltas of a block that is open already; None where one has to begin or a text waits."""
+        if self._open != kind or self._queue or not all(said):
+            return None
+        start = _DELTA_START % (self._index, *_FIELDS[kind])
+        return start + (_DELTA_END + start).join(texts) + _DELTA_END
 
     def finish(self, usage: Usage, receipt: Receipt | None) -> bytes:
         """Return the last blocks, the one `message_delta` with the usage, and `message_stop`."""
@@ -181,7 +189,7 @@ class MessagesWriter:
         return _event("content_block_stop", {"type": "content_block_stop", "index": self._index})
 
     def _delta(self, kind: str, text: str) -> bytes:
-        return _DELTA % (self._index, *_FIELDS[kind], _encode(text))
+        return _DELTA_START % (self._index, *_FIELDS[kind]) + _encode(text)[1:-1] + _DELTA_END
 
 
 def _event(name: str, data: object) -> bytes:

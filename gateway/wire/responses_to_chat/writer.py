@@ -5,8 +5,11 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.wire.chat_upstream.received import Call, Choice, Function, Received, Said, arguments_text
 from gateway.wire.chat_upstream.relay import Receipt
+from gateway.wire.chat_upstream.saying import SayingKind
 from gateway.wire.openai_responses.items import Incomplete, OutputItem, SentResponse, Status
 from gateway.wire.responses_to_chat.calls import OpenCall
 from gateway.wire.responses_to_chat.events import Events, Place
@@ -44,6 +47,17 @@ class ResponseWriter:
     def write(self, chunk: Received) -> bytes:
         """Return the events for one chunk."""
         return self._start(chunk) + b"".join([self._choice(choice) for choice in chunk.choices or ()])
+
+    def say(self, kind: SayingKind, said: Sequence[str], texts: Sequence[bytes]) -> bytes | None:  # noqa: ARG002
+        """Return the deltas of an item that is open already; None where one has to begin."""
+        spoken = self._spoken
+        if kind == "text":
+            is_open = isinstance(spoken, OpenMessage) and spoken.kind == "output_text"
+        else:
+            is_open = isinstance(spoken, OpenReasoning) and not spoken.is_sealed
+        if spoken is None or not is_open or not all(said):
+            return None
+        return b"".join([spoken.grow(text) for text in said])
 
     def reason(self, text: str) -> bytes:
         """Return the events for some reasoning; what follows a signature is another thought."""

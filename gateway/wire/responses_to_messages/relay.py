@@ -14,7 +14,7 @@ _SIGNS = (b'"signature_delta"', b'"redacted_thinking"')
 
 
 class SigningRelay(WritingRelay):
-    """Relays event by event, so that a signature meets the reasoning it belongs to.
+    """Relays event by event where there is a signature, so that it meets the reasoning it belongs to.
 
     Chat chunks tell of signatures only at the very end, when the reasoning's item has long been sent.
     """
@@ -26,7 +26,11 @@ class SigningRelay(WritingRelay):
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived, return what to send now."""
-        sent = b"".join([self._one(raw) for raw in blocks(self._splitter.feed(chunk))])
+        segment = self._splitter.feed(chunk)
+        if any(sign in segment for sign in _SIGNS):
+            sent = b"".join([self._one(raw) for raw in blocks(segment)])
+        else:
+            sent = super().feed(segment)
         if self._splitter.overflowed and self.fault is None:
             self.fault = garbled("an event of the stream is too long")
         return sent
