@@ -90,12 +90,12 @@ def _with_usage(options: bytes | None) -> bytes:
 
 def _clamped(body: Members, maxima: Mapping[str, int | float]) -> dict[str, bytes]:
     """Return the fields whose number is above its maximum, at that maximum."""
-    values = {name: _number(body.get(name)) for name in maxima}
-    return {
-        name: msgspec.json.encode(maxima[name])
-        for name, value in values.items()
-        if value is not None and value > maxima[name]
-    }
+    clamped: dict[str, bytes] = {}
+    for name, maximum in maxima.items():
+        number = _number(body.get(name))
+        if number is not None and number > maximum:
+            clamped[name] = msgspec.json.encode(maximum)
+    return clamped
 
 
 def _number(value: bytes | None) -> int | float | None:

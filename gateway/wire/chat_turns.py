@@ -85,6 +85,8 @@ def _read(raw: msgspec.Raw) -> Turn:
     except (msgspec.DecodeError, RecursionError):
         return Turn(role=ROLES.get(role_of(raw) or "", "user"), parts=(bytes(raw).decode(),))
     content = message.content
+    if isinstance(content, str) and not (message.refusal or message.tool_calls or message.function_call):
+        return Turn(role=ROLES.get(message.role, "user"), parts=(content,) if content else ())
     parts = [_Part("text", content)] if isinstance(content, str) else content or []
     called = _called(message)
     texts = (part.text or part.refusal for part in parts)
