@@ -50,7 +50,7 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
             deployment=name,
             tier=delivery.candidate.tier,
             tried=booked if delivery.failed_check else (*booked, name),
-            failed=failed_clause((o.deployment, o.kind) for o in delivery.outcomes if o.deployment != name),
+            failed=self._failed(name) if delivery.outcomes else "",
             failed_check=delivery.failed_check,
             output_limit=delivery.output_limit,
         )
@@ -60,6 +60,10 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
             anthropic, now = self.exchange.request.dialect == "messages", self.account.clock.now()
             headers |= limit_headers(rooms, anthropic=anthropic, now=now)
         return headers
+
+    def _failed(self, name: str) -> str:
+        """Return in words how others than this deployment failed before."""
+        return failed_clause((o.deployment, o.kind) for o in self.delivery.outcomes if o.deployment != name)
 
     def book(self, outcome: OutcomeKind) -> None:
         """Book the attempt that reached the client."""

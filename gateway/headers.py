@@ -40,16 +40,16 @@ class Served:
 def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
     """Return the headers known before the first byte; LiteLLM's names where ours mean the same."""
     tries, deployments = len(served.tried), len(set(served.tried))
-    headers = early_headers(exchange) | {
-        "x-gateway-model": ascii_clause(served.model),
-        "x-gateway-tier": served.tier,
-        "x-gateway-reason": ascii_clause(served.clause(exchange.decision.reason)),
-        "x-gateway-attempts": str(tries),
-        "x-litellm-model-id": ascii_clause(served.deployment),
-        "x-litellm-model-group": ascii_clause(served.model),
-        "x-litellm-attempted-retries": str(tries - deployments),
-        "x-litellm-attempted-fallbacks": str(max(0, deployments - 1)),
-    }
+    headers, model = early_headers(exchange), ascii_clause(served.model)
+    if served.failed:
+        headers["x-gateway-reason"] = ascii_clause(served.clause(exchange.decision.reason))
+    headers["x-gateway-model"] = model
+    headers["x-gateway-tier"] = served.tier
+    headers["x-gateway-attempts"] = str(tries)
+    headers["x-litellm-model-id"] = ascii_clause(served.deployment)
+    headers["x-litellm-model-group"] = model
+    headers["x-litellm-attempted-retries"] = str(tries - deployments)
+    headers["x-litellm-attempted-fallbacks"] = str(max(0, deployments - 1))
     if exchange.decision.is_above(served.tier):
         headers["x-gateway-below-floor"] = "true"
     if served.failed_check:

@@ -7,6 +7,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import NamedTuple, get_args
 
@@ -64,6 +65,13 @@ class _Known(NamedTuple):
     caller: Caller | None
 
 
+class _Asked(NamedTuple):
+    """A reading under way, and until when (monotonic) it is fresh enough for those who ask meanwhile."""
+
+    answer: asyncio.Task[_Known]
+    until_s: float
+
+
 class KeyRing:
     """Looks keys up in the books and trusts an answer, good or bad, for a few seconds.
 
@@ -89,6 +97,7 @@ class KeyRing:
         self._away_until_s = -inf
         self._era = 0
         self._cache: OrderedDict[str, _Known] = OrderedDict()
+        self._asked: dict[str, _Asked] = {}
 
     async def caller(self, secret: str | None) -> Caller:
         """Return whom `secret` stands for; raise Unauthenticated, the same for every reason."""
@@ -116,24 +125,42 @@ class KeyRing:
         """Trust nothing read so far: keys, teams or budgets were changed in this process."""
         self._era += 1
         self._cache.clear()
+        self._asked.clear()
 
     async def _refreshed(self, digest: str, known: _Known | None, now_s: float) -> _Known:
         """Return what the books say now, or while they cannot be read what they said before."""
         if known is None or known.caller is None or known.stale_until_s <= now_s:
-            return await self._look_up(digest)
+            return await self._look_up(digest, now_s)
         if now_s < self._away_until_s:
             return known
         era = self._era
         try:
             async with asyncio.timeout(ASK_AGAIN_S):
-                return await self._look_up(digest)
+                return await self._look_up(digest, now_s)
         except (StoreUnavailable, TimeoutError):
             if era != self._era:  # a change was made meanwhile: this key may be what it ended
                 raise StoreUnavailable("the key cannot be checked now, try again in a moment") from None
             self._away_until_s = self._clock.monotonic() + ASK_AGAIN_S
+            self._asked.pop(digest, None)  # may hang for ever
             return known
 
-    async def _look_up(self, digest: str) -> _Known:
+    async def _look_up(self, digest: str, now_s: float) -> _Known:
+        """Return what the books say; whoever asks of a key while it is read waits for that one reading."""
+        asked = self._asked.get(digest)
+        if asked is None or asked.until_s <= now_s:
+            asked = _Asked(asyncio.create_task(self._read(digest)), now_s + self._trust.fresh_s)
+            asked.answer.add_done_callback(partial(self._answered, digest))
+            self._asked[digest] = asked
+        return await asyncio.shield(asked.answer)
+
+    def _answered(self, digest: str, answer: asyncio.Task[_Known]) -> None:
+        asked = self._asked.get(digest)
+        if asked is not None and asked.answer is answer:
+            del self._asked[digest]
+        if not answer.cancelled():
+            answer.exception()  # seen, even where all who asked have left
+
+    async def _read(self, digest: str) -> _Known:
         """Return what the books say, and trust it unless something was changed while they were read."""
         era, read_s, read_ms = self._era, self._clock.monotonic(), int(self._clock.now() * 1000)
         grant = await self._books.find_grant(digest, read_ms)

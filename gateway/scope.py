@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
 SERVER_NAME = "gateway"
 """What the `server` header says: no versions, which tell an attacker where to begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestScope:
+class RequestScope(msgspec.Struct, frozen=True):
     """The request's id and the instants it began, for the answer, the log and the books alike."""
 
     request_id: str

@@ -233,3 +233,42 @@ async def test_books_that_hang(ring: KeyRing, grants: Grants, clock: FixedClock)
     for _ in range(5):
         await ring.caller(GOOD)
     assert grants.reads == 2
+
+
+@pytest.mark.parametrize(("changed", "reads"), [(False, 1), (True, 2)], ids=["at once", "a change between"])
+async def test_crowd_with_one_key(ring: KeyRing, grants: Grants, changed: bool, reads: int) -> None:  # noqa: FBT001
+    """Callers with one key share a reading, but none that began before a change made here."""
+    find, answered = grants.find_grant, asyncio.Event()
+
+    async def slow(key_hash: str, now_ms: int) -> KeyGrant | None:
+        found = await find(key_hash, now_ms)
+        await answered.wait()
+        return found
+
+    grants.find_grant = slow  # type: ignore[method-assign]
+    callers = []
+    for _ in range(2):
+        callers += [asyncio.create_task(ring.caller(GOOD)) for _ in range(50)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if changed:
+            ring.forget()
+    answered.set()
+    assert {(await caller).principal.key_id for caller in callers} == {"k1"}
+    assert grants.reads == reads
+
+
+async def test_left_while_others_wait(ring: KeyRing, grants: Grants) -> None:
+    """A caller that leaves takes the reading away from nobody."""
+    find = grants.find_grant
+
+    async def slow(key_hash: str, now_ms: int) -> KeyGrant | None:
+        await asyncio.sleep(0)
+        return await find(key_hash, now_ms)
+
+    grants.find_grant = slow  # type: ignore[method-assign]
+    first, second = (asyncio.create_task(ring.caller(GOOD)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).principal.key_id == "k1"
+    assert grants.reads == 1
