@@ -46,7 +46,8 @@ class ChatQuirks:
         return None
 
 
-_NONE = ChatQuirks()
+NO_QUIRKS = ChatQuirks()
+"""Those of every provider that is not known to have any."""
 _QUIRKS: Mapping[str, ChatQuirks] = {
     # https://docs.z.ai/api-reference/llm/chat-completion
     "zai": ChatQuirks(
@@ -73,4 +74,4 @@ _QUIRKS: Mapping[str, ChatQuirks] = {
 
 def quirks_of(provider: str) -> ChatQuirks:
     """Return the provider's quirks; none for one that is not known to have any."""
-    return _QUIRKS.get(provider, _NONE)
+    return _QUIRKS.get(provider, NO_QUIRKS)

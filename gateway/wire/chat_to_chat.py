@@ -10,11 +10,11 @@ from gateway.errors import Unsupported
 from gateway.exchange import ChatRequest, Members, Target
 from gateway.wire.base import Answer, Relay
 from gateway.wire.chat_narrowing import narrow
-from gateway.wire.chat_quirks import quirks_of
+from gateway.wire.chat_quirks import NO_QUIRKS, quirks_of
 from gateway.wire.chat_relay import ChatRelay
 from gateway.wire.chat_repairs import repair_answer
 from gateway.wire.chat_turns import role_of
-from gateway.wire.chat_usage import read_usage
+from gateway.wire.chat_usage import ReportedUsage, usage_of
 from gateway.wire.splice import members_of, splice
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
 from policies.pricing import Usage
@@ -30,12 +30,16 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Uncounted(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw | None = None
 
 
+class _Answer(_Uncounted):
+    usage: ReportedUsage | None = None
+
+
+_UNCOUNTED = msgspec.json.Decoder(_Uncounted)
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
@@ -49,12 +53,16 @@ class ChatToChat:
     def request(self, request: ChatRequest, target: Target) -> bytes:
         """Return the client's body with the vendor's model name, usage asked for, and quirks met."""
         body = members_of(request)
-        _refuse(body, self._quirks.refused_fields)
         replace = {"model": msgspec.json.encode(target.model)}
         if request.stream and not request.include_usage:
             replace["stream_options"] = _with_usage(body.get("stream_options"))
-        replace |= _clamped(body, dict.fromkeys(_OUTPUT_LIMITS, target.max_output_tokens))
-        replace |= _clamped(body, self._quirks.maxima)
+        for name in _OUTPUT_LIMITS:
+            _clamp(body, replace, name, target.max_output_tokens)
+        if self._quirks is NO_QUIRKS:
+            return body.splice(replace=replace)
+        _refuse(body, self._quirks.refused_fields)
+        for name, maximum in self._quirks.maxima.items():
+            _clamp(body, replace, name, maximum)
         messages = _renamed_roles(request, self._quirks.renamed_roles)
         if messages:
             replace["messages"] = b"[%b]" % b",".join(map(bytes, messages))
@@ -65,12 +73,13 @@ class ChatToChat:
     def answer(self, request: ChatRequest, body: bytes) -> Answer:  # noqa: ARG002 - same dialect, same shape
         """Return a complete 200 answer: the same bytes, unless the vendor left something out."""
         try:
-            view = _ANSWER.decode(body)
+            view, usage = _read_answer(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return _failed(self._provider, body, None)
-        usage = read_usage(view.usage) if bytes(view.usage) else None
-        if not view.choices or bytes(view.error) not in _NO_ERROR:
+        if not view.choices or (view.error is not None and bytes(view.error) not in _NO_ERROR):
             return _failed(self._provider, body, usage)
+        if self._quirks is NO_QUIRKS:
+            return Answer(body=body, usage=usage)
         fault = self._quirks.finish_fault(choice.finish_reason for choice in view.choices)
         if fault:
             return Answer(body=b"", usage=usage, fault=fault)
@@ -83,24 +92,28 @@ class ChatToChat:
         return ChatRelay(request, self._provider, self._quirks)
 
 
+def _read_answer(body: bytes) -> tuple[_Uncounted, Usage | None]:
+    """Return what has to be known of an answer and its usage; one counted amiss is an answer all the same."""
+    try:
+        view = _ANSWER.decode(body)
+    except msgspec.ValidationError:
+        return _UNCOUNTED.decode(body), None
+    return view, None if view.usage is None else usage_of(view.usage)
+
+
 def _with_usage(options: bytes | None) -> bytes:
     usage = {"include_usage": b"true"}
     return splice(b"{}" if options in (None, _NULL) else options, replace=usage)
 
 
-def _clamped(body: Members, maxima: Mapping[str, int | float]) -> dict[str, bytes]:
-    """Return the fields whose number is above its maximum, at that maximum."""
-    clamped: dict[str, bytes] = {}
-    for name, maximum in maxima.items():
-        number = _number(body.get(name))
-        if number is not None and number > maximum:
-            clamped[name] = msgspec.json.encode(maximum)
-    return clamped
-
-
-def _number(value: bytes | None) -> int | float | None:
-    number: object = msgspec.json.decode(value) if value else None
-    return number if isinstance(number, int | float) else None
+def _clamp(body: Members, replace: dict[str, bytes], name: str, maximum: float) -> None:
+    """Put a field whose number is above its maximum into `replace`, at that maximum."""
+    value = body.get(name)
+    if value is None:
+        return
+    number: object = msgspec.json.decode(value)
+    if isinstance(number, int | float) and number > maximum:
+        replace[name] = msgspec.json.encode(maximum)
 
 
 def _refuse(body: Members, fields: Mapping[str, str]) -> None:

@@ -23,33 +23,41 @@ class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class ReportedUsage(msgspec.Struct):
+    """A `usage` object as vendors send it."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
-_USAGE = msgspec.json.Decoder(_Usage)
+_USAGE = msgspec.json.Decoder(ReportedUsage)
 _NO_PROMPT_DETAILS = _PromptDetails()
 
 
 def read_usage(value: bytes | msgspec.Raw) -> Usage | None:
-    """Return the usage of an encoded `usage` object; None where it holds no usable count.
+    """Return the usage of an encoded `usage` object; None where it holds no usable count."""
+    try:
+        return usage_of(_USAGE.decode(value))
+    except msgspec.DecodeError:
+        return None
+
+
+def usage_of(usage: ReportedUsage) -> Usage | None:
+    """Return reported usage by price class; None where no tokens were counted.
 
     `prompt_tokens` includes cache reads and writes in this dialect, so they are taken out. Writes come
     as OpenRouter or LiteLLM report them, by lifetime where that is told and else as the short one.
     """
-    try:
-        usage = _USAGE.decode(value)
-    except msgspec.DecodeError:
-        return None
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
-    details = usage.prompt_tokens_details or _NO_PROMPT_DETAILS
+    details, reasoning = usage.prompt_tokens_details, usage.completion_tokens_details
+    if details is None and reasoning is None:
+        return Usage(input_tokens=_count(usage.prompt_tokens), output_tokens=_count(usage.completion_tokens))
+    details = details or _NO_PROMPT_DETAILS
     write_5m, write_1h = _writes(details)
     read = _count(details.cached_tokens)
-    reasoning = usage.completion_tokens_details
     return Usage(
         input_tokens=max(0, _count(usage.prompt_tokens) - read - write_5m - write_1h),
         output_tokens=_count(usage.completion_tokens),

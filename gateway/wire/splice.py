@@ -79,6 +79,12 @@ class JsonObject:
         Values of `replace` are encoded JSON. A key that repeats is changed at every occurrence, since
         parsers let the last one win; one in both `replace` and `remove` is removed.
         """
+        if len(replace) == 1 and not remove:
+            [(name, text)] = replace.items()
+            member = self._names.get(name)
+            if member is not None and len(self._names) == len(self._members):
+                view = memoryview(self._body)
+                return b"".join((view[: member.value_start], text, view[member.value_end :]))
         edits = [
             _Edit(member.value_start, member.value_end, replace[member.name])
             for member in self._members
