@@ -33,10 +33,10 @@ class _Sent(web.StreamResponse):
 SENT = {keep_alive: _Sent(keep_alive=keep_alive) for keep_alive in (True, False)}
 """By whether the connection stays open."""
 _STATUS_LINES = {
-    (False, True): "HTTP/1.1 200 OK\r\n",
-    (False, False): "HTTP/1.1 200 OK\r\nconnection: close\r\n",
-    (True, True): "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n",
-    (True, False): "HTTP/1.0 200 OK\r\n",
+    (False, True): "HTTP/1.1 200 OK",
+    (False, False): "HTTP/1.1 200 OK\r\nconnection: close",
+    (True, True): "HTTP/1.0 200 OK\r\nconnection: keep-alive",
+    (True, False): "HTTP/1.0 200 OK",
 }
 """By whether it is HTTP/1.0, and whether the connection stays open, which is said where it need be."""
 
@@ -50,8 +50,9 @@ async def send_whole(
     here for this one: its tables, signals and four writes cost as much as making the answer's books.
     """
     fixed = f"content-length: {len(body)}\r\ncontent-type: application/json\r\n"
-    await http.writer.write(write_head(http, headers, fixed, now_s, keep_alive=http.keep_alive) + body)
-    return SENT[http.keep_alive]
+    keep_alive = http.keep_alive
+    await http.writer.write(write_head(http, headers, fixed, now_s, keep_alive=keep_alive) + body)
+    return SENT[keep_alive]
 
 
 def write_head(
@@ -63,9 +64,9 @@ def write_head(
     """
     if not "".join(headers.values()).isprintable():
         raise ValueError("a header holds a control character")
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     status = _STATUS_LINES[http.version == HttpVersion10, keep_alive]
-    return f"{status}{lines}{fixed}{_ending(int(now_s))}".encode()
+    lines = [status, *map(": ".join, headers.items()), fixed + _ending(int(now_s))]
+    return "\r\n".join(lines).encode()
 
 
 @lru_cache(maxsize=2)

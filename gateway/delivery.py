@@ -44,7 +44,7 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is known before the first byte, and before this attempt is booked."""
         delivery = self.delivery
         name = delivery.deployment.id
-        booked = tuple(attempt.deployment for attempt in self.account.attempts)
+        booked = tuple([attempt.deployment for attempt in self.account.attempts])
         served = Served(
             model=delivery.deployment.model_name,
             deployment=name,
@@ -54,7 +54,8 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
             failed_check=delivery.failed_check,
             output_limit=delivery.output_limit,
         )
-        headers = decision_headers(self.exchange, served) | vendor_headers(delivery.reply.headers)
+        headers = decision_headers(self.exchange, served)
+        headers |= vendor_headers(delivery.reply.headers)
         rooms = self.account.admission.rooms
         if rooms:
             anthropic, now = self.exchange.request.dialect == "messages", self.account.clock.now()

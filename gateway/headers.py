@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -12,13 +12,12 @@ from gateway.failures import failed_clause
 from gateway.ledger import Account, Receipt
 from policies.engine import ascii_clause
 from policies.facts import Tier
-from policies.pricing import usd
+from policies.pricing import NANO_PER_USD
 
 _PASSED_ON = ("x-ratelimit-", "anthropic-ratelimit-", "request-id", "x-request-id", "retry-after")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(msgspec.Struct, frozen=True, kw_only=True):
     """Who answered in the end, or was the last to fail."""
 
     model: str
@@ -39,17 +38,10 @@ class Served:
 
 def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
     """Return the headers known before the first byte; LiteLLM's names where ours mean the same."""
-    tries, deployments = len(served.tried), len(set(served.tried))
-    headers, model = early_headers(exchange), ascii_clause(served.model)
+    headers = early_headers(exchange)
     if served.failed:
         headers["x-gateway-reason"] = ascii_clause(served.clause(exchange.decision.reason))
-    headers["x-gateway-model"] = model
-    headers["x-gateway-tier"] = served.tier
-    headers["x-gateway-attempts"] = str(tries)
-    headers["x-litellm-model-id"] = ascii_clause(served.deployment)
-    headers["x-litellm-model-group"] = model
-    headers["x-litellm-attempted-retries"] = str(tries - deployments)
-    headers["x-litellm-attempted-fallbacks"] = str(max(0, deployments - 1))
+    headers |= _server_headers(served.model, served.deployment, served.tier, served.tried)
     if exchange.decision.is_above(served.tier):
         headers["x-gateway-below-floor"] = "true"
     if served.failed_check:
@@ -57,6 +49,21 @@ def decision_headers(exchange: Exchange, served: Served) -> dict[str, str]:
     if served.output_limit is not None:
         headers["x-gateway-output-limit"] = str(served.output_limit)
     return headers
+
+
+@lru_cache(maxsize=256)
+def _server_headers(model: str, deployment: str, tier: Tier, tried: tuple[str, ...]) -> dict[str, str]:
+    """Return who served after how many tries, nearly always a deployment at its first."""
+    tries, deployments = len(tried), len(set(tried))
+    return {
+        "x-gateway-model": ascii_clause(model),
+        "x-gateway-tier": tier,
+        "x-gateway-attempts": str(tries),
+        "x-litellm-model-id": ascii_clause(deployment),
+        "x-litellm-model-group": ascii_clause(model),
+        "x-litellm-attempted-retries": str(tries - deployments),
+        "x-litellm-attempted-fallbacks": str(max(0, deployments - 1)),
+    }
 
 
 def early_headers(exchange: Exchange) -> dict[str, str]:
@@ -97,14 +104,21 @@ def failure_headers(account: Account, receipt: Receipt) -> dict[str, str]:
 
 def receipt_headers(receipt: Receipt) -> dict[str, str]:
     """Return the headers known once the answer is complete."""
-    cost = f"{usd(receipt.cost_nano):f}"
+    cost = _in_usd(receipt.cost_nano)
     headers = {"x-gateway-cost-usd": cost, "x-litellm-response-cost": cost}
-    if receipt.savings_nano is not None:
-        headers["x-gateway-savings-usd"] = f"{usd(receipt.savings_nano):f}"
+    savings_nano = receipt.savings_nano
+    if savings_nano is not None:
+        headers["x-gateway-savings-usd"] = _in_usd(savings_nano)
         headers["x-gateway-baseline"] = receipt.baseline
     if receipt.estimated:
         headers["x-gateway-estimated"] = "true"
     return headers
+
+
+def _in_usd(nano: int) -> str:
+    """Return nano-USD as exact decimal USD."""
+    whole, rest = divmod(abs(nano), NANO_PER_USD)
+    return f"{'-' if nano < 0 else ''}{whole}.{rest:09d}"
 
 
 def vendor_headers(headers: Mapping[str, str]) -> dict[str, str]:
