@@ -23,7 +23,7 @@ from gateway.withholding import MAX_WITHHELD_BYTES, find_fault, find_stream_faul
 from policies.facts import Dialect
 from policies.plan import advance
 from policies.policy import Deployment
-from policies.verdicts import Candidate, Deliver, GiveUp, Outcome, OutcomeKind, Plan, Start
+from policies.verdicts import Candidate, Outcome, OutcomeKind, Plan, Start
 
 MAX_ERROR_BYTES = 256 * 1024
 """How much of a vendor's error body is read."""
@@ -51,7 +51,7 @@ class Delivery(msgspec.Struct, kw_only=True):
     output_limit: int | None = None
     """Tokens an answer could have at most because the budget had no room for more."""
     outcomes: tuple[Outcome, ...] = ()
-    """How every attempt ended, this one's included."""
+    """How the attempts ended that failed, this one's included if it did."""
     failed_check: str = ""
     """The answer check it failed; such an answer is booked already, and shown only if premium fails too."""
 
@@ -80,6 +80,7 @@ class _Run(msgspec.Struct):
     account: Account
     plan: Plan
     outcomes: list[Outcome]
+    """How attempts failed; a good answer ends the plan, as `plan.ACTIONS` says."""
     withheld: Delivery | None = None
     """The base answer that failed its checks."""
     error: GatewayError | None = None
@@ -110,23 +111,21 @@ class Dispatcher:
         plan = Plan(candidates=exchange.decision.candidates, retry=fleet.retry, seed=exchange.snapshot.seed)
         run = _Run(exchange, account, plan, [])
         delivery: Delivery | None = None
-        while True:
-            match advance(plan, run.outcomes):
-                case Start(candidate=candidate, delay_s=delay_s):
-                    if delay_s > 0:
-                        await self._sleep(delay_s)
-                    delivery = await self._attempt(run, candidate)
-                case Deliver() if delivery is not None:
-                    delivery.outcomes = tuple(run.outcomes)
-                    return delivery
-                case GiveUp() if run.withheld is not None:
-                    run.withheld.outcomes = tuple(run.outcomes)
-                    return run.withheld
-                case GiveUp() | Deliver():
-                    raise run.error or give_up_error(run.outcomes, fleet)
+        while delivery is None:
+            step = advance(plan, run.outcomes)
+            if isinstance(step, Start):
+                if step.delay_s > 0:
+                    await self._sleep(step.delay_s)
+                delivery = await self._attempt(run, step.candidate)
+            elif run.withheld is not None:
+                delivery = run.withheld
+            else:
+                raise run.error or give_up_error(run.outcomes, fleet)
+        delivery.outcomes = tuple(run.outcomes)
+        return delivery
 
     async def _attempt(self, run: _Run, candidate: Candidate) -> Delivery | None:
-        """Make one attempt, append its outcome, and return it if it can be delivered."""
+        """Make one attempt and return it if it can be delivered; append its outcome if it cannot."""
         started_s = self._elapsed(run.exchange)
         try:
             sent = self._prepare(run.exchange, candidate, started_s)
@@ -160,10 +159,10 @@ class Dispatcher:
             run.account.book(_attempted(candidate, started_s, "cancelled" if left else "garbled", delivery))
             raise
         if fault is None:
-            self._outcome(run, candidate, Fault(kind="ok", message="", status=_OK))
             return delivery
         run.account.book(_attempted(candidate, started_s, fault.kind, delivery, fault.status))
-        self._outcome(run, candidate, replace(fault, message=_masked(fault.message, sent.call)))
+        outcome = self._note(run, candidate, replace(fault, message=_masked(fault.message, sent.call)))
+        self._observe(run.exchange, outcome)
         return None
 
     def _prepare(
@@ -232,12 +231,6 @@ class Dispatcher:
             body=body,
             now=self._clock.now(),
         )
-
-    def _outcome(self, run: _Run, candidate: Candidate, fault: Fault) -> None:
-        """Note how an attempt ended, and tell whoever watches of one that failed."""
-        outcome = self._note(run, candidate, fault)
-        if outcome.kind != "ok":
-            self._observe(run.exchange, outcome)
 
     def _note(self, run: _Run, candidate: Candidate, fault: Fault) -> Outcome:
         outcome = Outcome(

@@ -44,8 +44,8 @@ def may_redo(plan: Plan, outcomes: Sequence[Outcome], candidate: Candidate) -> b
     """Tell whether a candidate's answer is worth checking: cheap, with a premium one left to redo it."""
     if candidate.tier != "base":
         return False
-    tried = {outcome.deployment for outcome in outcomes}
-    return any(c.tier == "premium" and c.deployment not in tried for c in plan.candidates)
+    left = [c.deployment for c in plan.candidates if c.tier == "premium"]
+    return bool(left) and not {outcome.deployment for outcome in outcomes}.issuperset(left)
 
 
 def advance(plan: Plan, outcomes: Sequence[Outcome]) -> Step:
