@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TypeVar, cast
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,12 +12,25 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from gateway.errors import GatewayError
 from gateway.exchange import Exchange
 from gateway.ledger import Account, Receipt
+from gateway.samples import Spread, Sums
+from gateway.stores.base import RequestStatus
 from policies.verdicts import Outcome
 
 _ALERTS = "Budgets that reached a share of their limit, once per period."
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
-M = TypeVar("M", Counter, Gauge, Histogram)
+_NANO = 1_000_000_000
+
+
+class _Ended(NamedTuple):
+    """A finished request that is still to be told of."""
+
+    account: Account
+    receipt: Receipt
+    status: RequestStatus
+    seconds: float
+    tier: str
+    model: str
 
 
 class WorkflowMetrics:
@@ -59,23 +73,23 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.log = structlog.get_logger("gateway").bind()  # bound once: a line costs no new logger
         registry = self.registry
-        counter = partial(Counter, registry=registry)
-        self._requests = counter(
+        counter, sums = partial(Counter, registry=registry), partial(Sums, registry=registry)
+        self._requests = sums(
             "gateway_requests",
             "Requests by team, tier, model that served and status.",
             ["team", "tier", "model", "status"],
         )
-        self._cost = counter("gateway_cost_usd", "USD spent, all attempts.", ["team", "tier", "model"])
-        self._savings = Gauge(
+        self._cost = sums("gateway_cost_usd", "USD spent, all attempts.", ["team", "tier", "model"])
+        self._savings = sums(
             "gateway_savings_usd",
             "USD saved against the declared baseline since start, signed.",
             ["team"],
-            registry=registry,
+            kind="gauge",
         )
-        self._latency = Histogram(
+        self._latency = Spread(
             "gateway_request_seconds",
             "Seconds from first byte in to last byte out.",
-            ["tier"],
+            "tier",
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
@@ -92,9 +106,9 @@ class Telemetry:
         )
         alert_labels = ["scope", "period", "threshold"]
         self._alerts = counter("gateway_budget_alerts", _ALERTS, alert_labels)
-        self._triggers = counter("gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"])
+        self._triggers = sums("gateway_trigger_findings", "Triggers that fired, by id.", ["trigger"])
         self.workflows = WorkflowMetrics(registry)
-        self._children: dict[tuple[object, tuple[str, ...]], object] = {}
+        self._ended: list[_Ended] = []
 
     def attempt_failed(self, exchange: Exchange, outcome: Outcome) -> None:
         """Note an attempt that did not work."""
@@ -127,26 +141,50 @@ class Telemetry:
             detail=error.detail,
         )
 
-    def served(self, account: Account, receipt: Receipt, *, status: str, seconds: float) -> None:
-        """Note a finished request: one log line, one set of samples; tier and model are those that served."""
-        exchange, attempts, shown = account.exchange, account.attempts, account.served
-        team, decision = exchange.principal.team_name, exchange.decision
-        tier = shown.tier if shown else decision.tier
-        model = shown.model if shown else ""
-        self._child(self._requests, team, tier, model, status).inc()
-        for attempt in attempts:
-            self._child(self._cost, team, attempt.tier, attempt.model).inc(attempt.cost_nano / 1e9)
-        self._child(self._latency, tier).observe(seconds)
-        for finding in decision.findings:
-            self._child(self._triggers, finding.trigger).inc()
+    def served(self, account: Account, receipt: Receipt, *, status: RequestStatus, seconds: float) -> None:
+        """Note a finished request: one log line, one set of samples; tier and model are those that served.
+
+        Requests that end in one round of the loop are told of together at the next, in one go through the
+        same code. A process that dies between leaves no line of them; what they cost is in the journal.
+        """
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell)
+        shown = account.served
+        tier = shown.tier if shown else account.exchange.decision.tier
+        self._ended.append(_Ended(account, receipt, status, seconds, tier, shown.model if shown else ""))
+
+    def _tell(self) -> None:
+        """Tell of the requests that ended since the last time."""
+        ended, self._ended = self._ended, []
+        for one in ended:
+            self._count(one)
+        for one in ended:
+            self._write(one)
+
+    def _count(self, ended: _Ended) -> None:
+        account, receipt, status, seconds, tier, model = ended
+        exchange = account.exchange
+        team = exchange.principal.team_name
+        self._requests.series[team, tier, model, status] += 1
+        cost, triggers = self._cost.series, self._triggers.series
+        for attempt in account.attempts:
+            cost[team, attempt.tier, attempt.model] += attempt.cost_nano / _NANO
+        self._latency.note(tier, seconds)
+        for finding in exchange.decision.findings:
+            triggers[finding.trigger,] += 1
         savings = receipt.savings_nano
         if savings is not None:
-            self._child(self._savings, team).inc(savings / 1e9)
+            self._savings.series[team,] += savings / _NANO
+
+    def _write(self, ended: _Ended) -> None:
+        account, receipt, status, seconds, tier, model = ended
+        exchange, savings, baseline = account.exchange, receipt.savings_nano, receipt.baseline_nano
+        principal, decision = exchange.principal, exchange.decision
         self.log.info(
             "request",
             request_id=exchange.id,
-            team=team,
-            key=exchange.principal.key_id,
+            team=principal.team_name,
+            key=principal.key_id,
             asked=exchange.request.model,
             tier=tier,
             model=model,
@@ -155,23 +193,17 @@ class Telemetry:
             status=status,
             tags=exchange.features.tags,
             attempts=receipt.attempts,
-            cost_usd=receipt.cost_nano / 1e9,
-            savings_usd=None if savings is None else savings / 1e9,
+            cost_usd=receipt.cost_nano / _NANO,
+            savings_usd=None if savings is None else savings / _NANO,
             baseline=receipt.baseline,
-            baseline_usd=None if receipt.baseline_nano is None else receipt.baseline_nano / 1e9,
-            wasted_usd=receipt.wasted_nano / 1e9,
-            cache_saved_usd=receipt.cache_nano / 1e9,
+            baseline_usd=None if baseline is None else baseline / _NANO,
+            wasted_usd=receipt.wasted_nano / _NANO,
+            cache_saved_usd=receipt.cache_nano / _NANO,
             estimated=receipt.estimated,
             ms=round(seconds * 1000, 1),
         )
 
-    def _child(self, metric: M, *labels: str) -> M:
-        """Return a metric's series, found without the checks and the lock of looking it up by labels."""
-        known = self._children.get((metric, labels))
-        if known is None:
-            known = self._children[metric, labels] = metric.labels(*labels)
-        return cast("M", known)
-
     def exposition(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format; whatever ended is in them."""
+        self._tell()
         return generate_latest(self.registry)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -94,3 +95,18 @@ async def test_cost_by_what_ran(log: io.StringIO) -> None:
     assert f'gateway_cost_usd_total{{model="{OPUS}",team="red",tier="premium"}} 0.015' in told
     assert f'gateway_requests_total{{model="{OPUS}",status="ok",team="red",tier="premium"}} 1.0' in told
     assert "0.0156" in log.getvalue()
+
+
+async def test_ends_are_told_at_the_next_round(log: io.StringIO) -> None:
+    """Requests that end together are told of together, without anybody asking, each with a line of its own."""
+    telemetry = Telemetry()
+    for _ in range(2):
+        account = make_account(make_exchange(), ListBooks())
+        telemetry.served(account, await account.close("ok", 200), status="ok", seconds=0.3)
+    assert log.getvalue() == ""
+    await asyncio.sleep(0)
+    assert log.getvalue().count("\n") == 2
+    told = telemetry.exposition().decode()
+    assert 'gateway_request_seconds_bucket{le="0.25",tier="base"} 0.0' in told
+    assert 'gateway_request_seconds_bucket{le="0.5",tier="base"} 2.0' in told
+    assert 'gateway_request_seconds_sum{tier="base"} 0.6' in told
