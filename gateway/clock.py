@@ -86,6 +86,11 @@ def random_seed() -> int:
     return int.from_bytes(_entropy.draw(4), "big")
 
 
+def decision_id_of(request_id: str) -> str:
+    """Return the id of a request's decision, which names the same instant and randomness."""
+    return "dec_" + request_id.partition("_")[2]
+
+
 def new_id(prefix: str, now: float) -> str:
     """Return `prefix_` + 11 hex digits of milliseconds + 20 random ones: unique, sortable by time."""
     return f"{prefix}_{int(now * 1000):011x}{_entropy.draw(10).hex()}"

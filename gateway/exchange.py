@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gateway.beginnings import Beginning
+from gateway.clock import decision_id_of
 from policies.facts import Dialect, Features, RewriteContract, Snapshot
 from policies.policy import Policy
 from policies.verdicts import Decision, OutcomeKind
@@ -145,7 +146,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def decision_id(self) -> str:
         """Return the decision's id, which names the same instant and randomness as the request's."""
-        return "dec_" + self.id.partition("_")[2]
+        return decision_id_of(self.id)
 
 
 class TransportFailure(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from gateway.clock import decision_id_of
 from gateway.stores.base import DecisionRow
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -35,7 +36,7 @@ class RefusedDecisions:
 
     def find(self, name: str, team_id: str | None = None) -> DecisionRow | None:
         """Return a decision by its id or its request's id; with a team, only if it is the team's own."""
-        row = self._rows.get("dec_" + name.partition("_")[2])
+        row = self._rows.get(decision_id_of(name))
         return row if row is not None and team_id in {None, row.team_id} else None
 
 

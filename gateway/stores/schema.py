@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"
+REVISION = "0009"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -207,7 +207,6 @@ decisions = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("team_id", _ID, nullable=False),
     Column("record", Text, nullable=False),
-    Index("ix_decisions_request", "request_id"),
     Index("ix_decisions_at", "at_ms", "id"),
 )
 

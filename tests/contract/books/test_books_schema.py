@@ -18,6 +18,7 @@ import gateway.stores.migrations
 from gateway.errors import ConfigError, GatewayError
 from gateway.stores import schema
 from gateway.stores.database import Database, create_tables, upgrade
+from gateway.stores.ledger_sql import decision_query
 from gateway.stores.sql_books import SqlBooks
 
 MakeUrl = Callable[[], str]
@@ -53,6 +54,18 @@ def test_head_is_known(make_url: MakeUrl) -> None:
         connection.execute(schema.alembic_version.update().values(version_num="9999"))
     with pytest.raises(ConfigError, match="newer version"):
         database.migrate()
+    database.close()
+
+
+def test_decisions_found_by_key(tmp_path: Path) -> None:
+    """A decision is looked up in the table's own order, by its id and its request's."""
+    database = Database(f"sqlite:///{tmp_path}/plans.db")
+    database.run_here(create_tables)
+    query = decision_query("req_1", "red").compile(database.engine, compile_kwargs={"literal_binds": True})
+    plan = database.run_here(lambda c: c.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
+    assert [row[3].partition(" (")[0] for row in plan] == [
+        "SEARCH decisions USING INDEX sqlite_autoindex_decisions_1"
+    ]
     database.close()
 
 
