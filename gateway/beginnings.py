@@ -30,6 +30,10 @@ class Beginning(msgspec.Struct, kw_only=True):
     unmixed: int = 0
     """So many of the first messages are known to hold no thinking but Anthropic's own."""
     counted: Tally | None = None
+    session: str | None = None
+    """What tells the conversation from others, where nothing outside the messages counts."""
+    system_head: str | None = None
+    """The beginning of the first message as people read it, if it is the system's."""
 
     def opens(self, raw: bytes) -> bool:
         """Tell whether a body begins so."""

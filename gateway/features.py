@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -35,13 +34,14 @@ TOKENS_PER_IMAGE = 1_600
 MAX_SESSION_CHARS = 128
 _BASE64 = b";base64,"
 _SYSTEM_HEAD_CHARS = 4_096
+_OPENING = 2
+"""So many messages tell one conversation from another."""
 _ROUTES: Mapping[str, RouteWish] = {"premium": "premium", "base": "base", "auto": "auto"}
 _DECLARED = ("service", "environment", "data_class", "impact", "revenue_impact", "customer_impact")
 _NOT_OTHER = (*_DECLARED, TAGS_FIELD)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """What extraction needs besides the request."""
 
     fleet: Fleet
@@ -130,8 +130,10 @@ def declared_context(request: ChatRequest, headers: Mapping[str, str], *, truste
 
     Raise InvalidRequest for a header that is not understood or longer than 8 KiB.
     """
-    declared = dict(request.metadata or {})
     text = headers.get(METADATA_HEADER)
+    if text is None and not request.metadata:
+        return _UNDECLARED
+    declared = dict(request.metadata or {})
     if text is not None:
         try:
             declared.update(msgspec.json.decode(text, type=dict[str, str]))
@@ -155,19 +157,35 @@ def session_id(request: ChatRequest, headers: Mapping[str, str]) -> str:
     for name in SESSION_HEADERS:
         if value := headers.get(name):
             return value.encode("ascii", "backslashreplace").decode()[:MAX_SESSION_CHARS]
-    return _digest(
-        tuple(_start(part) for part in (request.system, *request.messages[:2]) if part is not None)
-    )
+    known = request.beginning
+    if known is None or request.system is not None or len(known.messages) < _OPENING:
+        return _opening_digest(request)
+    if known.session is None:
+        known.session = _opening_digest(request)
+    return known.session
+
+
+def _opening_digest(request: ChatRequest) -> str:
+    parts = (request.system, *request.messages[:_OPENING])
+    return _digest(tuple([_start(part) for part in parts if part is not None]))
 
 
 def system_head(request: ChatRequest) -> str:
     """Return the beginning of the system prompt, from which clients are recognised."""
-    if request.system is None and not request.messages:
-        return ""
-    head = _start(request.system if request.system is not None else request.messages[0])
-    if request.system is None and b'"system"' not in head and b'"developer"' not in head:
-        return ""
-    return _head_text(head)
+    known = request.beginning
+    if request.system is not None:
+        return _head_text(_start(request.system))
+    if known is None:
+        return _first_head(request)
+    if known.system_head is None:
+        known.system_head = _first_head(request)
+    return known.system_head
+
+
+def _first_head(request: ChatRequest) -> str:
+    """Return the beginning of the first message where it is the system's."""
+    head = _start(request.messages[0]) if request.messages else b""
+    return _head_text(head) if b'"system"' in head or b'"developer"' in head else ""
 
 
 @lru_cache(maxsize=128)

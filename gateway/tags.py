@@ -21,6 +21,8 @@ def read_tags(metadata: Mapping[str, str] | None, headers: Mapping[str, str]) ->
             found |= _named(headers[place], place)
     if metadata and TAGS_FIELD in metadata:
         found |= _named(metadata[TAGS_FIELD], "metadata.tags")
+    if not found:
+        return ()
     if len(found) > MAX_TAGS:
         param = next(iter(found.values()))
         raise InvalidRequest(f"a request has at most {MAX_TAGS} tags; leave some out", param=param)

@@ -122,20 +122,22 @@ class Bodies(Generic[Shape]):
         short = b"".join((raw[: known.start], _STAND_IN, raw[known.end :]))
         try:
             view = form.decode(short)
-            members = JsonObject(short)
+            members = JsonObject(raw, short=short, at=known.start)
         except (InvalidRequest, ValueError, RecursionError):
             return None
         if members.place(form.name) is None:
             return None
         messages = known.messages + form.listed(view)[1:]
         form.check(messages, have)
-        members = members.abridging(raw, known.start)
-        beginning = self._keep(raw, members, messages, known, may_show=True)
-        newest = messages[have if beginning is None else len(beginning.messages) :]
+        beginning = known
+        if len(messages) - _NEWEST > have:
+            beginning = self._keep(raw, members, messages, known, may_show=True) or known
+        newest = messages[len(beginning.messages) :]
+        may_show = raw.find(form.image_mark, beginning.end) >= 0
         return Body(
             view=view,
             messages=messages,
-            has_images=(beginning or known).has_images or self._shows(newest),
+            has_images=beginning.has_images or (may_show and self._shows(newest)),
             members=members,
             beginning=beginning,
         )
@@ -192,13 +194,15 @@ def turns_of(request: ChatRequest, read: Callable[[Raw], tuple[Turn, ...]]) -> I
 
     `read` returns what one message says, newest first.
     """
-    messages, system = request.messages, list[Turn]()
+    messages: tuple[Raw, ...] = request.messages
+    system: list[Turn] = []
     remembered = [] if request.beginning is None else request.beginning.turns
+    known = len(remembered)
     for at in range(len(messages) - 1, -1, -1):
-        turns = remembered[at] if at < len(remembered) else None
+        turns = remembered[at] if at < known else None
         if turns is None:
             turns = read(messages[at])
-            if at < len(remembered):
+            if at < known:
                 remembered[at] = turns
         for turn in turns:
             if turn.role == "system":
@@ -234,5 +238,6 @@ def _add_known(beginning: Beginning, known: Beginning) -> None:
     beginning.has_images = beginning.has_images or known.has_images
     beginning.turns = known.turns + beginning.turns
     beginning.unmixed = known.unmixed
+    beginning.session, beginning.system_head = known.session, known.system_head
     if known.counted is not None:
         beginning.counted = known.counted.plus(tally(beginning.body[known.end : beginning.end]))

@@ -76,17 +76,18 @@ def find_unknown_role(messages: Sequence[msgspec.Raw], since: int) -> int | None
 
 def read_turns(raw: msgspec.Raw) -> tuple[Turn, ...]:
     """Read one message; one that does not fit the dialect is its own JSON text, so nothing hides in it."""
-    return (_read(raw),)
-
-
-def _read(raw: msgspec.Raw) -> Turn:
     try:
         message = _MESSAGE.decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        return Turn(role=ROLES.get(role_of(raw) or "", "user"), parts=(bytes(raw).decode(),))
+        return (Turn(role=ROLES.get(role_of(raw) or "", "user"), parts=(bytes(raw).decode(),)),)
     content = message.content
     if isinstance(content, str) and not (message.refusal or message.tool_calls or message.function_call):
-        return Turn(role=ROLES.get(message.role, "user"), parts=(content,) if content else ())
+        return (Turn(role=ROLES.get(message.role, "user"), parts=(content,) if content else ()),)
+    return (_with_parts(message),)
+
+
+def _with_parts(message: _Message) -> Turn:
+    content = message.content
     parts = [_Part("text", content)] if isinstance(content, str) else content or []
     called = _called(message)
     texts = (part.text or part.refusal for part in parts)

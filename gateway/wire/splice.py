@@ -46,22 +46,14 @@ class JsonObject:
 
     __slots__ = ("_body", "_members", "_names")
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._members = _members(body)
-        self._names = {member.name: member for member in self._members}
+    def __init__(self, body: bytes, *, short: bytes | None = None, at: int = 0) -> None:
+        """Find the members, in an abridgement where there is one.
 
-    def abridging(self, body: bytes, at: int) -> JsonObject:
-        """Return what `body` is, of which this object is an abridgement.
-
-        From byte `at` on it lacks some elements of a list; all before and behind them is the same.
+        From byte `at` on `short` lacks some elements of a list; all before and behind them is the same.
         """
-        missing = len(body) - len(self._body)
-        whole = object.__new__(JsonObject)
-        whole._body = body
-        whole._members = [_moved(member, at, missing) for member in self._members]
-        whole._names = {member.name: member for member in whole._members}
-        return whole
+        self._body = body
+        self._members = _members(body) if short is None else _members(short, at, len(body) - len(short))
+        self._names = {member.name: member for member in self._members}
 
     def place(self, name: str) -> tuple[int, int] | None:
         """Return where a field's value begins and ends; None where its key is absent or repeats."""
@@ -109,8 +101,8 @@ def splice(body: bytes, *, replace: Mapping[str, bytes], remove: Collection[str]
     return JsonObject(body).splice(replace=replace, remove=remove)
 
 
-def _members(body: bytes) -> list[_Member]:
-    """Return the top-level members in order, duplicates included."""
+def _members(body: bytes, at: int = 0, missing: int = 0) -> list[_Member]:
+    """Return the top-level members in order, duplicates included, as if `missing` bytes stood behind `at`."""
     last_values = _OBJECT.decode(body)
     members: list[_Member] = []
     key = _must(_FIRST_KEY.match(body))
@@ -122,7 +114,9 @@ def _members(body: bytes) -> list[_Member]:
         if next_key is None:  # the key comes again later, with another value
             end = _value_end(body, start)
             next_key = _must(_NEXT_KEY.match(body, end))
-        members.append(_Member(name, key.start(1) - 1, start, end))
+        moved = missing if start > at else 0
+        stretched = missing if end > at else 0
+        members.append(_Member(name, key.start(1) - 1 + moved, start + moved, end + stretched))
         key = next_key
     return members
 
@@ -131,15 +125,6 @@ def _value_end(body: bytes, start: int) -> int:
     text = body[start:].decode()
     _, length = _VALUE.raw_decode(text)
     return start + len(text[:length].encode())
-
-
-def _moved(member: _Member, at: int, by: int) -> _Member:
-    start, value_start, value_end = member.start, member.value_start, member.value_end
-    if value_end <= at:
-        return member
-    if value_start <= at:
-        return _Member(member.name, start, value_start, value_end + by)
-    return _Member(member.name, start + by, value_start + by, value_end + by)
 
 
 def _removals(members: list[_Member], remove: Collection[str]) -> list[_Edit]:

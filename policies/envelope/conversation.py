@@ -85,13 +85,15 @@ class Tail:
 
     def add_result(self, lines: frozenset[str], *, failed: bool) -> None:
         """Count a turn's tool results by the error lines in them."""
+        if lines:
+            self._count(lines)
         self._failures += failed or bool(lines)
-        self._count(lines)
 
     def add_human(self, text: str, lines: frozenset[str]) -> None:
         """Remember what a person said, and the error lines they pasted."""
         self._humans.append(text)
-        self._count(lines)
+        if lines:
+            self._count(lines)
 
     def add_broken_calls(self, count: int) -> None:
         """Count tool calls of the model that could not be used."""
@@ -107,7 +109,7 @@ class Tail:
             message_count=message_count,
             user_turns=len(self._humans),
             tool_failures=self._failures,
-            repeated_error=max(self._lines.values(), default=0),
+            repeated_error=max(self._lines.values()) if self._lines else 0,
             broken_tool_calls=self._broken_calls,
             reasks=self._reasks(),
         )

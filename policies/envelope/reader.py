@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -30,10 +29,10 @@ MEASURED_TURNS = 32
 """How many of the newest turns are searched for failures."""
 _SEARCHED_CHARS = 1_048_576
 _REMEMBERED_ASKS = 32
+_NOBODY = Unwrapped()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision needs to know of a conversation."""
 
     ask: Ask
@@ -99,22 +98,25 @@ class _Walk:
         self._human: Unwrapped | None = None
         self._text = self._consent = self._plan = self._summary = ""
         self._pasted: tuple[str, ...] = ()
+        self._found = False  # an ask or a plan: what is older only counts
         self._turns = self._tail_turns = self._tail_chars = self._searched_chars = 0
 
     def see(self, turn: Turn) -> bool:
         """Take in one turn; tell whether the ask is found and the tail behind it is long enough."""
         self._turns += 1
-        chars = sum(map(len, turn.parts))
-        if turn.role == "user":
+        role, parts = turn.role, turn.parts
+        chars = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        if role == "user":
             self._see_user(turn, chars)
-        elif turn.role == "assistant":
-            self._see_assistant(turn)
-        elif turn.role == "system":
+        elif role == "assistant":
+            if turn.tool_arguments_broken or not self._found:
+                self._see_assistant(turn)
+        elif role == "system":
             self._see_system(turn)
         elif self._turns <= MEASURED_TURNS:
             heard = self._envelopes.hearing.hear(turn, None, chars)
             self.tail.add_result(heard.results, failed=turn.tool_failed)
-        if self._human is None and not self._plan:
+        if not self._found:
             return False
         self._tail_turns += 1
         self._tail_chars += chars
@@ -135,19 +137,19 @@ class _Walk:
 
     def _housekeeping(self, *, message_count: int, has_tools: bool) -> str | None:
         """Return the rule of the newest user turn; where nobody typed, any block of the client may match."""
-        newest = self._newest or Unwrapped()
-        names = (
-            self._envelopes.housekeeping.name(
+        newest = self._newest or _NOBODY
+        for text in newest.unspoken or (newest.text,):
+            name = self._envelopes.housekeeping.name(
                 text.strip(), system_head=self._system_head, message_count=message_count, has_tools=has_tools
             )
-            for text in (newest.unspoken or (newest.text,))
-        )
-        return next(filter(None, names), None)
+            if name:
+                return name
+        return None
 
     def _made(
-        self, text: str, source: AskSource, *, evidence: Iterable[str] = (), housekeeping: str | None = None
+        self, text: str, source: AskSource, *, evidence: Sequence[str] = (), housekeeping: str | None = None
     ) -> Ask:
-        blocks = tuple(_encodable(block) for block in evidence)
+        blocks = tuple([_encodable(block) for block in evidence]) if evidence else ()
         return Ask(
             text=_encodable(_clipped(text, MAX_ASK_CHARS)),
             source=source,
@@ -164,11 +166,12 @@ class _Walk:
     def _see_assistant(self, turn: Turn) -> None:
         if turn.tool_arguments_broken and self._turns <= MEASURED_TURNS:
             self.tail.add_broken_calls(1)
-        if not self._consent or self._plan or self._human is not None:
+        if self._found or not self._consent:
             return
         text = _clipped("\n".join(turn.parts), MAX_ASK_CHARS).strip()
         if len(text) >= _MIN_PLAN_CHARS and not text.startswith(self._envelopes.rote):
             self._plan = _clipped(separate(text)[0], MAX_PLAN_CHARS)
+            self._found = bool(self._plan)
 
     def _see_user(self, turn: Turn, chars: int) -> None:
         self._searched_chars += chars
@@ -177,20 +180,22 @@ class _Walk:
         heard = self._envelopes.hearing.hear(turn, self._client, chars)
         user = heard.user
         self._client = self._client or user.client
-        self._newest = self._newest or user
-        self._summary = self._summary or user.summary
+        if not self._found:
+            self._newest = self._newest or user
+            self._summary = self._summary or user.summary
         if self._turns <= MEASURED_TURNS and (user.results or user.broken_calls):
             self.tail.add_result(heard.results, failed=False)
             self.tail.add_broken_calls(user.broken_calls)
         if not user.text:
             return
         self.tail.add_human(heard.text, heard.complaints)
-        if self._human is not None or self._plan:
+        if self._found:
             return
         if heard.approves:
             self._consent = self._consent or heard.text
         else:
             self._human, self._text, self._pasted = user, heard.text, heard.pasted
+            self._found = True
 
 
 def _clipped(text: str, size: int) -> str:
