@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
     """A connection that carries one exchange at a time.
 
     Its life: `exchange` until the answer's head is there, `arrival` and `take` until `answer.done`, then
-    `rest` when it is `reusable` and `abort` when not. `busy` is true from its lease to its rest; bytes that
+    `rest`, and `abort` when it may not. `busy` is true from its lease to its rest; bytes that
     arrive while it rests belong to nobody, so they end it.
     """
 
@@ -100,17 +100,6 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
 
     @property
-    def reusable(self) -> bool:
-        """Tell whether another exchange may follow: this one is over both ways, and the peer still there."""
-        answer = self.answer
-        return (
-            answer.done
-            and answer.keep_alive
-            and not self.ended
-            and not self._transport.get_write_buffer_size()
-        )
-
-    @property
     def went_stale(self) -> bool:
         """Tell whether the peer closed a connection that had rested before it sent one byte of an answer."""
         return (
@@ -144,13 +133,17 @@ class Connection(asyncio.Protocol):
             self._resume()
         return self.answer.take()
 
-    def rest(self) -> None:
-        """Become free for the next exchange."""
-        self.answer.reset()
+    def rest(self) -> bool:
+        """Become free for another exchange, if this one is over both ways and the peer still there; tell."""
+        answer = self.answer
+        if self.ended or not (answer.done and answer.keep_alive) or self._transport.get_write_buffer_size():
+            return False
+        answer.reset()
         self.busy = False
         self._used_before = True
         self._alarm.when = inf
         self.rests_since = self._loop.time()
+        return True
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""

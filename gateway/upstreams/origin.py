@@ -81,11 +81,10 @@ class Origin:
 
     def release(self, connection: Connection) -> None:
         """Take back a leased connection: it serves the next in the queue, rests, or is closed."""
-        if self._closed or not connection.reusable:
+        if self._closed or not connection.rest():
             connection.abort()
             self._free_slot()
             return
-        connection.rest()
         waiter = self._next_in_queue() if self._queue else None
         if waiter is not None:
             connection.busy = True

@@ -78,4 +78,4 @@ def _writes(details: _PromptDetails) -> tuple[int, int]:
 
 
 def _count(tokens: int | None) -> int:
-    return max(0, tokens or 0)
+    return tokens if tokens is not None and tokens > 0 else 0

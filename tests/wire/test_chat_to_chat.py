@@ -128,6 +128,14 @@ def test_answer_passes_unchanged() -> None:
         assert answer.usage == Usage(input_tokens=7, output_tokens=4, cache_read_tokens=3, reasoning_tokens=2)
 
 
+def test_miscounted_answer() -> None:
+    """An answer whose usage makes no sense is delivered all the same, its tokens for us to estimate."""
+    for usage in (b"[]", b'{"prompt_tokens":"many"}', b"null", b"{}"):
+        body = b'{"choices":[{"finish_reason":"stop"}],"error":null,"usage":%b}' % usage
+        answer = OPENAI.answer(ASK, body)
+        assert (answer.body, answer.fault, answer.usage) == (body, None, None)
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
