@@ -68,15 +68,19 @@ class ClientStream:
         head, self._head = self._head, b""
         await self._http.writer.write(head + events if head else events)
 
-    async def end(self, last: bytes) -> web.StreamResponse:
+    async def end(self, *last: bytes) -> web.StreamResponse:
         """Write the last bytes and end the stream, which must be open."""
         self.stop()
         if not self._is_open:
             raise ConnectionError("the stream is not open")
-        if self._chunked:
-            last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(last), last) if last else b"0\r\n\r\n"
-        await self._http.writer.write(self._head + last)
-        await self._http.writer.drain()
+        writer = self._http.writer
+        if not self._chunked:
+            await writer.write(b"".join((self._head, *last)))
+        elif size := sum(map(len, last)):
+            await writer.write(b"".join((self._head, b"%x\r\n" % size, *last, b"\r\n0\r\n\r\n")))
+        else:
+            await writer.write(self._head + b"0\r\n\r\n")
+        await writer.drain()
         return SENT[self._keep_alive]
 
     def stop(self) -> None:

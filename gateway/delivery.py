@@ -115,7 +115,7 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
         kept, fault = await _relay(stream, delivering, relay)
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
-        return await stream.end(kept + await _close_books(delivering, relay, fault))
+        return await stream.end(kept, await _close_books(delivering, relay, fault))
     finally:
         if not booked:
             relay.close()  # lets it estimate from what the vendor had counted so far

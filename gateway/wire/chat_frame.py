@@ -19,7 +19,7 @@ class Run(NamedTuple):
     """Chunks that fit a frame: where they end in the segment, what to send for them, and their text."""
 
     end: int
-    relayed: bytes
+    relayed: bytes | memoryview
     chunks: int
     text_bytes: int
 
@@ -41,7 +41,7 @@ class Frame:
         if run is None:
             return None
         if self._as_is:
-            relayed = segment[start : run.end]
+            relayed: bytes | memoryview = memoryview(segment)[start : run.end]
         else:
             relayed = b"%b%b%b" % (self._sent_prefix, self._sent_seam.join(run.texts), self._sent_suffix)
         return Run(run.end, relayed, run.events, run.text_bytes)

@@ -19,19 +19,22 @@ from policies.pricing import Usage
 _TEXT_BYTES_PER_TOKEN = 8
 """More than any tokenizer's average, so that the estimate stays a lower one."""
 _EMPTY = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+_ABSENT = msgspec.Raw()
 
 
 class _Delta(msgspec.Struct):
-    content: msgspec.Raw = msgspec.Raw()
-    reasoning_content: msgspec.Raw = msgspec.Raw()
-    reasoning: msgspec.Raw = msgspec.Raw()
-    tool_calls: msgspec.Raw = msgspec.Raw()
-    refusal: msgspec.Raw = msgspec.Raw()
-    function_call: msgspec.Raw = msgspec.Raw()
-    audio: msgspec.Raw = msgspec.Raw()
+    content: msgspec.Raw = _ABSENT
+    reasoning_content: msgspec.Raw = _ABSENT
+    reasoning: msgspec.Raw = _ABSENT
+    tool_calls: msgspec.Raw = _ABSENT
+    refusal: msgspec.Raw = _ABSENT
+    function_call: msgspec.Raw = _ABSENT
+    audio: msgspec.Raw = _ABSENT
 
     @property
     def has_output(self) -> bool:
+        if bytes(self.content) not in _EMPTY:
+            return True
         return not _EMPTY.issuperset(map(bytes, msgspec.structs.astuple(self)))
 
 
@@ -42,8 +45,8 @@ class _Choice(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
+    usage: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
@@ -112,41 +115,43 @@ class ChatRelay:
     def _relay(self, segment: bytes) -> bytes:
         if b"\r" in segment:
             return b"".join(self._take(event) for event in blocks(segment))
-        sent: list[bytes] = []
+        sent: list[bytes | memoryview] = []
         position, size = 0, len(segment)
-        while position < size and not self._over:
-            run = self._frame.run(segment, position) if self._frame else None
-            if run:
-                position = run.end
-                sent.append(run.relayed)
-                self._chunks += run.chunks
-                self._text_bytes += run.text_bytes
+        while position < size:
+            run = self._frame.run(segment, position) if self._frame is not None else None
+            if run is not None:
+                position, relayed, chunks, text_bytes = run
+                sent.append(relayed)
+                self._chunks += chunks
+                self._text_bytes += text_bytes
                 continue
             end = segment.find(b"\n\n", position) + 2
             if end < position:
                 break  # an idle line end
             sent.append(self._take(segment[position:end]))
+            if self._done or self.fault is not None:
+                break
             position = end
-        return sent[0] if len(sent) == 1 else b"".join(sent)
+        return b"".join(sent)
 
     def _take(self, raw: bytes) -> bytes:
         """Read one event and return what to send for it; nothing more after the end."""
-        if self._over:
+        if self._done or self.fault is not None:
             return b""
         event = parse_block(raw)
         if event is None:
             return self._take_dataless(raw)
-        bare = event.data.strip()
-        if bare in (b"[DONE]", b""):
+        data = event.data
+        if not data.startswith(b"{") and (bare := data.strip()) in (b"[DONE]", b""):
             self._done = bool(bare)
             return b""
         try:
-            chunk = _CHUNK.decode(event.data)
+            chunk = _CHUNK.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.fault = garbled("an event of the stream is not a chunk", event.data)
+            self.fault = garbled("an event of the stream is not a chunk", data)
             return b""
-        self.fault = self._find_fault(chunk, event.name, event.data)
-        return b"" if self.fault else self._take_chunk(chunk, raw, event.data)
+        self.fault = self._find_fault(chunk, event.name, data)
+        return b"" if self.fault is not None else self._take_chunk(chunk, raw, data)
 
     def _take_dataless(self, raw: bytes) -> bytes:
         """Pass comments on; anything else without data is no event stream."""
@@ -166,25 +171,30 @@ class ChatRelay:
         return self._take(rest.rstrip(b"\r\n") + b"\n\n")
 
     def _find_fault(self, chunk: _Chunk, name: str, data: bytes) -> Fault | None:
-        reported = name == "error" or bytes(chunk.error) not in _EMPTY
+        reported = name == "error" or (chunk.error is not _ABSENT and bytes(chunk.error) not in _EMPTY)
         if reported or chunk.choices is None:
             found = read_embedded_fault(self._provider, data)
             if found or reported:
                 return found or garbled("an error event without an error", data)
-        reasons = [choice.finish_reason for choice in chunk.choices or () if choice.finish_reason]
-        return self._quirks.finish_fault(reasons) if reasons else None
+        for choice in chunk.choices or ():
+            if choice.finish_reason and (fault := self._quirks.finish_fault((choice.finish_reason,))):
+                return fault
+        return None
 
     def _take_chunk(self, chunk: _Chunk, raw: bytes, data: bytes) -> bytes:
-        choices = chunk.choices or []
-        sent = self._repair.repair(data) if self._repair else data
-        shows_usage = bytes(chunk.usage).startswith(b"{")
+        choices = chunk.choices or ()
+        sent = data if self._repair is None else self._repair.repair(data)
+        shows_usage = chunk.usage is not _ABSENT and bytes(chunk.usage).startswith(b"{")
         if shows_usage:
             self.usage = read_usage(chunk.usage) or self.usage
             self._usage_chunk, self._usage_is_bare = data, chunk.choices == []
             sent = splice(sent, replace={}, remove=("usage",)) if choices and sent else b""
-        self._finishes += sum(choice.finish_reason is not None for choice in choices)
+        says = False
+        for choice in choices:
+            self._finishes += choice.finish_reason is not None
+            says = says or (choice.delta is not None and choice.delta.has_output)
         event = raw if sent is data else encode_event(sent) if sent else b""
-        if any(choice.delta and choice.delta.has_output for choice in choices):
+        if says:
             self.has_output = True
             frame, text_bytes = learn_frame(raw, event)
             self._frame = None if shows_usage or self._finishes else frame
