@@ -44,3 +44,15 @@ class Beginning(msgspec.Struct, kw_only=True):
         if self.counted is None:
             self.counted = tally(self.body[: self.end])
         return self.counted
+
+    def follow(self, known: Beginning) -> None:
+        """Put before what is new what is known already, copying each message once from its body."""
+        own, seen = known.messages[: known.owned], known.messages[known.owned :]
+        self.messages = own + tuple([message.copy() for message in seen]) + self.messages
+        self.owned = len(known.messages)
+        self.has_images = self.has_images or known.has_images
+        self.turns = known.turns + self.turns
+        self.unmixed = known.unmixed
+        self.session, self.system_head = known.session, known.system_head
+        if known.counted is not None:
+            self.counted = known.counted.plus(tally(self.body[known.end : self.end]))

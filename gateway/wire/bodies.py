@@ -2,12 +2,12 @@
 
 An agent sends its whole conversation with every step. What stands before the newest messages was decoded,
 checked and counted when it came first; a later body that begins with the same bytes is read as if those
-messages were one empty object, and everything behind them is read as ever.
+messages were one empty object, and everything behind them is read as ever; where what stands behind the
+list (tools, limits) is the same too, only the new messages are.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -17,8 +17,7 @@ from msgspec import Raw
 from gateway.beginnings import Beginning
 from gateway.errors import InvalidRequest
 from gateway.exchange import ChatRequest
-from gateway.token_bound import tally
-from gateway.wire.splice import JsonObject
+from gateway.wire.splice import JsonObject, extent_before
 from policies.facts import Turn
 
 MAX_CONVERSATIONS = 64
@@ -30,9 +29,7 @@ _NEWEST = 2
 """So many messages at the end are read anew: clients move marks about in them from step to step."""
 _SAMPLE = 64
 _STAND_IN = b"{}"
-_LIST = re.compile(rb"\[[ \t\n\r]*")
-_BETWEEN = b" \t\n\r,"
-_MAX_BETWEEN = 64
+_MESSAGES = msgspec.json.Decoder(list[Raw])
 
 Shape = TypeVar("Shape")
 
@@ -64,12 +61,28 @@ class Body(msgspec.Struct, Generic[Shape], frozen=True, kw_only=True):
     beginning: Beginning | None
 
 
-class _Kept(NamedTuple):
+class _Frame(msgspec.Struct, Generic[Shape], frozen=True, kw_only=True):
+    """What stands around the messages of a body, as it was read."""
+
+    view: Shape
+    members: JsonObject
+    place: tuple[int, int]
+    """Where the list of messages begins and ends."""
+    tail: memoryview
+    """All from the list's closing bracket on."""
+    held: int
+    """So many bytes the view may keep in memory besides the body."""
+
+
+class _Kept(NamedTuple, Generic[Shape]):
     """A beginning, and what its last bytes are: most bodies that do not begin so differ there."""
 
     sample_at: int
     sample: bytes
     beginning: Beginning
+    frame: _Frame[Shape]
+    """Of the body that the beginning was found in."""
+    size: int
 
 
 class Bodies(Generic[Shape]):
@@ -80,22 +93,22 @@ class Bodies(Generic[Shape]):
     ) -> None:
         self._form = form
         self._most, self._most_bytes = most, most_bytes
-        self._kept: list[_Kept] = []
+        self._kept: list[_Kept[Shape]] = []
         """Newest first; replaced, never changed."""
 
     def read(self, raw: bytes) -> Body[Shape]:
         """Return a body's view, messages and members; raise InvalidRequest."""
-        known = self._recall(raw)
-        body = None if known is None else self._resume(raw, known)
+        kept = self._recall(raw)
+        body = None if kept is None else self._read_between(raw, kept) or self._resume(raw, kept.beginning)
         return self._begin(raw) if body is None else body
 
-    def _recall(self, raw: bytes) -> Beginning | None:
+    def _recall(self, raw: bytes) -> _Kept[Shape] | None:
         kept = self._kept
         for at, one in enumerate(kept):
             if raw.startswith(one.sample, one.sample_at) and one.beginning.opens(raw):
                 if at:
                     self._kept = [one, *kept[:at], *kept[at + 1 :]]
-                return one.beginning
+                return one
         return None
 
     def _begin(self, raw: bytes) -> Body[Shape]:
@@ -104,49 +117,81 @@ class Bodies(Generic[Shape]):
         messages = form.listed(view)
         form.check(messages, 0)
         members = JsonObject(raw)
+        frame = self._framed(raw, view, members, 0) if len(messages) > _NEWEST else None
         may_show = form.image_mark in raw
         return Body(
             view=view,
             messages=messages,
             has_images=may_show and self._shows(messages),
             members=members,
-            beginning=self._keep(raw, members, messages, None, may_show=may_show),
+            beginning=None if frame is None else self._keep(raw, messages, frame, None, may_show=may_show),
         )
+
+    def _framed(self, raw: bytes, view: Shape, members: JsonObject, held: int) -> _Frame[Shape] | None:
+        place = members.place(self._form.name)
+        if place is None:
+            return None
+        tail = memoryview(raw)[place[1] - 1 :]
+        return _Frame(view=view, members=members, place=place, tail=tail, held=held)
+
+    def _read_between(self, raw: bytes, kept: _Kept[Shape]) -> Body[Shape] | None:
+        """Read only what is new between a known beginning and a known tail; None where there is other text.
+
+        If in brackets it is a list, then it is the rest of that list, and all around it means what it meant.
+        """
+        known, was = kept.beginning, kept.frame
+        end = len(raw) - len(was.tail)
+        if end < known.end or not raw.endswith(was.tail):
+            return None
+        new = raw[known.end : end]
+        try:
+            if not new.isascii():
+                new.decode()
+            listed = _MESSAGES.decode(b"[%b%b]" % (_STAND_IN, new))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        members = was.members.moved(raw, known.start)
+        frame = self._framed(raw, was.view, members, was.held or len(known.body))
+        return None if frame is None else self._continued(raw, known, tuple(listed[1:]), frame)
 
     def _resume(self, raw: bytes, known: Beginning) -> Body[Shape] | None:
         """Read on behind what is known; None where only the whole body tells what is wrong or meant.
 
         A list that comes twice is such a case: its last occurrence counts, and may be the shorter one.
         """
-        form, have = self._form, len(known.messages)
+        form = self._form
         short = b"".join((raw[: known.start], _STAND_IN, raw[known.end :]))
         try:
             view = form.decode(short)
-            members = JsonObject(raw, short=short, at=known.start)
+            members = JsonObject(short)
         except (InvalidRequest, ValueError, RecursionError):
             return None
-        if members.place(form.name) is None:
-            return None
-        messages = known.messages + form.listed(view)[1:]
-        form.check(messages, have)
-        beginning = known
-        if len(messages) - _NEWEST > have:
-            beginning = self._keep(raw, members, messages, known, may_show=True) or known
+        frame = self._framed(raw, view, members.moved(raw, known.start), len(short))
+        return None if frame is None else self._continued(raw, known, form.listed(view)[1:], frame)
+
+    def _continued(
+        self, raw: bytes, known: Beginning, new: tuple[Raw, ...], frame: _Frame[Shape]
+    ) -> Body[Shape]:
+        """Return a body that begins as is known, and remember more of it."""
+        beginning, messages = known, known.messages + new
+        self._form.check(messages, len(known.messages))
+        may_show = raw.find(self._form.image_mark, known.end) >= 0
+        if len(messages) - _NEWEST > len(known.messages):
+            beginning = self._keep(raw, messages, frame, known, may_show=may_show) or known
         newest = messages[len(beginning.messages) :]
-        may_show = raw.find(form.image_mark, beginning.end) >= 0
         return Body(
-            view=view,
+            view=frame.view,
             messages=messages,
             has_images=beginning.has_images or (may_show and self._shows(newest)),
-            members=members,
+            members=frame.members,
             beginning=beginning,
         )
 
     def _keep(
         self,
         raw: bytes,
-        members: JsonObject,
         messages: tuple[Raw, ...],
+        frame: _Frame[Shape],
         known: Beginning | None,
         *,
         may_show: bool,
@@ -154,8 +199,7 @@ class Bodies(Generic[Shape]):
         """Return what of the conversation is remembered now: all but its newest messages."""
         have = 0 if known is None else len(known.messages)
         count = len(messages) - _NEWEST
-        place = members.place(self._form.name) if count > have else None
-        extent = None if place is None else _extent(raw, place, messages[count:])
+        extent = extent_before(raw, frame.place, messages[count:])
         if extent is None or extent[1] - extent[0] < _MIN_BYTES:
             return known
         new = messages[have:count]
@@ -168,16 +212,15 @@ class Bodies(Generic[Shape]):
             turns=[None] * len(new),
         )
         if known is not None:
-            _add_known(beginning, known)
-        self._remember(beginning, known)
+            beginning.follow(known)
+        self._remember(beginning, frame, known)
         return beginning
 
-    def _remember(self, beginning: Beginning, instead_of: Beginning | None) -> None:
-        at = beginning.end - _SAMPLE
-        newest = _Kept(at, beginning.body[at : beginning.end], beginning)
-        kept, size = [newest], len(beginning.body)
+    def _remember(self, beginning: Beginning, frame: _Frame[Shape], instead_of: Beginning | None) -> None:
+        at, size = beginning.end - _SAMPLE, len(beginning.body) + frame.held
+        kept = [_Kept(at, beginning.body[at : beginning.end], beginning, frame, size)]
         for one in self._kept:
-            size += len(one.beginning.body)
+            size += one.size
             if len(kept) >= self._most or size > self._most_bytes:
                 break
             if one.beginning is not instead_of:
@@ -210,34 +253,3 @@ def turns_of(request: ChatRequest, read: Callable[[Raw], tuple[Turn, ...]]) -> I
             else:
                 yield turn
     yield from system
-
-
-def _extent(raw: bytes, place: tuple[int, int], newest: Sequence[Raw]) -> tuple[int, int] | None:
-    """Return where in a list all but its `newest` elements lie; None where the list is oddly written."""
-    opening = _LIST.match(raw, place[0])
-    end = _before(raw, place[1] - 1)
-    for message in reversed(newest):
-        start = end - memoryview(message).nbytes
-        if not raw.startswith(message, start):
-            return None
-        end = _before(raw, start)
-    return None if opening is None else (opening.end(), end)
-
-
-def _before(raw: bytes, end: int) -> int:
-    """Return where what stands before a separator ends; too long a separator is not seen through."""
-    piece = raw[max(0, end - _MAX_BETWEEN) : end]
-    return end - len(piece) + len(piece.rstrip(_BETWEEN))
-
-
-def _add_known(beginning: Beginning, known: Beginning) -> None:
-    """Put before what is new what is known already, copying each message once from the body it came in."""
-    own, seen = known.messages[: known.owned], known.messages[known.owned :]
-    beginning.messages = own + tuple(message.copy() for message in seen) + beginning.messages
-    beginning.owned = len(known.messages)
-    beginning.has_images = beginning.has_images or known.has_images
-    beginning.turns = known.turns + beginning.turns
-    beginning.unmixed = known.unmixed
-    beginning.session, beginning.system_head = known.session, known.system_head
-    if known.counted is not None:
-        beginning.counted = known.counted.plus(tally(beginning.body[known.end : beginning.end]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +15,9 @@ _SPACE = rb"[ \t\n\r]*"
 _KEY = rb'"([^"\\]*(?:\\.[^"\\]*)*)"' + _SPACE + rb":" + _SPACE
 _FIRST_KEY = re.compile(_SPACE + rb"\{" + _SPACE + rb"(?:" + _KEY + rb"|\})")
 _NEXT_KEY = re.compile(_SPACE + rb"(?:," + _SPACE + _KEY + rb"|\})")
+_LIST = re.compile(rb"\[[ \t\n\r]*")
+_BETWEEN = b" \t\n\r,"
+_MAX_BETWEEN = 64
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _VALUE = json.JSONDecoder()
@@ -46,14 +49,22 @@ class JsonObject:
 
     __slots__ = ("_body", "_members", "_names")
 
-    def __init__(self, body: bytes, *, short: bytes | None = None, at: int = 0) -> None:
-        """Find the members, in an abridgement where there is one.
-
-        From byte `at` on `short` lacks some elements of a list; all before and behind them is the same.
-        """
+    def __init__(self, body: bytes) -> None:
         self._body = body
-        self._members = _members(body) if short is None else _members(short, at, len(body) - len(short))
+        self._members = _members(body)
         self._names = {member.name: member for member in self._members}
+
+    def moved(self, body: bytes, at: int) -> JsonObject:
+        """Return what `body` is: from byte `at` on it has more or other elements in a list of this object.
+
+        All before and behind that list is the same.
+        """
+        missing = len(body) - len(self._body)
+        whole = object.__new__(JsonObject)
+        whole._body = body
+        whole._members = [_moved(member, at, missing) for member in self._members]
+        whole._names = {member.name: member for member in whole._members}
+        return whole
 
     def place(self, name: str) -> tuple[int, int] | None:
         """Return where a field's value begins and ends; None where its key is absent or repeats."""
@@ -71,12 +82,6 @@ class JsonObject:
         Values of `replace` are encoded JSON. A key that repeats is changed at every occurrence, since
         parsers let the last one win; one in both `replace` and `remove` is removed.
         """
-        if len(replace) == 1 and not remove:
-            [(name, text)] = replace.items()
-            member = self._names.get(name)
-            if member is not None and len(self._names) == len(self._members):
-                view = memoryview(self._body)
-                return b"".join((view[: member.value_start], text, view[member.value_end :]))
         edits = [
             _Edit(member.value_start, member.value_end, replace[member.name])
             for member in self._members
@@ -101,8 +106,28 @@ def splice(body: bytes, *, replace: Mapping[str, bytes], remove: Collection[str]
     return JsonObject(body).splice(replace=replace, remove=remove)
 
 
-def _members(body: bytes, at: int = 0, missing: int = 0) -> list[_Member]:
-    """Return the top-level members in order, duplicates included, as if `missing` bytes stood behind `at`."""
+def extent_before(
+    raw: bytes, place: tuple[int, int], newest: Sequence[msgspec.Raw]
+) -> tuple[int, int] | None:
+    """Return where in a list all but its `newest` elements lie; None where the list is oddly written."""
+    opening = _LIST.match(raw, place[0])
+    end = _before(raw, place[1] - 1)
+    for message in reversed(newest):
+        start = end - memoryview(message).nbytes
+        if not raw.startswith(message, start):
+            return None
+        end = _before(raw, start)
+    return None if opening is None else (opening.end(), end)
+
+
+def _before(raw: bytes, end: int) -> int:
+    """Return where what stands before a separator ends; too long a separator is not seen through."""
+    piece = raw[max(0, end - _MAX_BETWEEN) : end]
+    return end - len(piece) + len(piece.rstrip(_BETWEEN))
+
+
+def _members(body: bytes) -> list[_Member]:
+    """Return the top-level members in order, duplicates included."""
     last_values = _OBJECT.decode(body)
     members: list[_Member] = []
     key = _must(_FIRST_KEY.match(body))
@@ -114,9 +139,7 @@ def _members(body: bytes, at: int = 0, missing: int = 0) -> list[_Member]:
         if next_key is None:  # the key comes again later, with another value
             end = _value_end(body, start)
             next_key = _must(_NEXT_KEY.match(body, end))
-        moved = missing if start > at else 0
-        stretched = missing if end > at else 0
-        members.append(_Member(name, key.start(1) - 1 + moved, start + moved, end + stretched))
+        members.append(_Member(name, key.start(1) - 1, start, end))
         key = next_key
     return members
 
@@ -125,6 +148,15 @@ def _value_end(body: bytes, start: int) -> int:
     text = body[start:].decode()
     _, length = _VALUE.raw_decode(text)
     return start + len(text[:length].encode())
+
+
+def _moved(member: _Member, at: int, by: int) -> _Member:
+    start, value_start, value_end = member.start, member.value_start, member.value_end
+    if value_end <= at:
+        return member
+    if value_start <= at:
+        return _Member(member.name, start, value_start, value_end + by)
+    return _Member(member.name, start + by, value_start + by, value_end + by)
 
 
 def _removals(members: list[_Member], remove: Collection[str]) -> list[_Edit]:

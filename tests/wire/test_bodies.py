@@ -79,6 +79,8 @@ BREAKS: Sequence[Break] = (
     lambda raw, _: b"} \n, ".join(raw.rsplit(b"},", 3)).replace(b"]", b" ]"),
     lambda raw, _: (b"}," + b" " * 70).join(raw.rsplit(b"},", 3)),
     lambda raw, _: raw.replace(b"brown", b"white", 1),
+    lambda raw, _: b'}],"x":[{'.join(raw.rsplit(b"}, {", 1)),
+    lambda raw, name: b'}],"model":"other","%b":[{'.replace(b"%b", name).join(raw.rsplit(b"}, {", 1)),
 )
 """What a client, or someone who means no good, may do to a body on its way."""
 
@@ -223,3 +225,21 @@ def test_right_behind_what_is_known(behind: bytes) -> None:
     changed = raw[: known.end] + behind + raw[known.end :]
 
     assert found(codec, changed) == found(build_codecs()["chat"], changed)
+
+
+def test_same_frame_stands() -> None:
+    """Of a body that only adds messages, what stands before and behind the list is not decoded again."""
+    decoded: list[bytes] = []
+
+    def decode(raw: bytes) -> dict[str, Any]:
+        decoded.append(raw)
+        return FORM.decode(raw)
+
+    bodies = Bodies(msgspec.structs.replace(FORM, decode=decode))
+    for turns, limit in ((6, 1), (8, 1), (8, 1), (11, 1), (13, 2), (15, 2)):
+        said = [{"role": "user", "content": f"{n}{LONG}"} for n in range(turns)]
+        raw = msgspec.json.encode({"model": "m", "messages": said, "max_tokens": limit})
+        body = bodies.read(raw)
+        assert [msgspec.json.decode(message) for message in body.messages] == said
+        assert (body.members.get("max_tokens"), body.view["max_tokens"]) == (b"%d" % limit, limit)
+    assert len(decoded) == len({1, 2})
