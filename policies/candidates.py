@@ -215,13 +215,17 @@ def _alternatives(
         input_tokens=prompt_tokens(features),
         output_tokens=output_tokens(features, policy.economy.expected_output_tokens),
     )
-    alternatives = []
-    for tier in _TIERS:
-        for deployment in policy.fleet.tiers[tier]:
-            price = prices[deployment]
-            amount = None if price is None else cost_nano(usage, price)
-            alternatives.append(Alternative(deployment=deployment, tier=tier, expected_nano=amount))
-    return tuple(alternatives)
+    return tuple(
+        [
+            Alternative(
+                deployment=deployment,
+                tier=tier,
+                expected_nano=None if (price := prices[deployment]) is None else cost_nano(usage, price),
+            )
+            for tier in _TIERS
+            for deployment in policy.fleet.tiers[tier]
+        ]
+    )
 
 
 def price_day(snapshot: Snapshot) -> date:
