@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from gateway.exchange import Exchange
 from gateway.stores.base import DecisionRow
+from policies.escalation_triggers.recall import remembering
 from policies.facts import Ask, Features, Snapshot
 from policies.verdicts import Decision
 
 RECORD_VERSION = 1
+_encode = msgspec.json.Encoder().encode
 
 
 class AskDigest(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +79,7 @@ def record(
         request_id=exchange.id,
         at_ms=int(exchange.started_s * 1000),
         team_id=exchange.principal.team_id,
-        record=msgspec.Raw(msgspec.json.encode(entry)),
+        record=msgspec.Raw(_encode(entry)),
     )
 
 
@@ -91,5 +93,9 @@ def _masked(ask: Ask) -> Ask:
 
 
 def _digest(ask: Ask) -> AskDigest:
-    digest = hashlib.blake2b(ask.text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return AskDigest(chars=len(ask.text), blake2b=digest, evidence_blocks=len(ask.evidence))
+    return AskDigest(chars=len(ask.text), blake2b=_hash(ask.text), evidence_blocks=len(ask.evidence))
+
+
+@remembering
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

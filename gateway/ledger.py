@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -28,6 +29,7 @@ from policies.policy import Deployment
 from policies.pricing import Usage, as_if_uncached, cost_nano, usd
 from policies.verdicts import Candidate, OutcomeKind
 
+_DAY_S = 86_400
 _NO_USAGE = Usage()
 _NO_LIMITS: Mapping[str, tuple[PaceLimit, ...]] = {}
 FREE_OUTCOMES: frozenset[OutcomeKind] = frozenset(
@@ -137,7 +139,7 @@ class Ledger:
             decision=decision,
             books=self._books,
             clock=self._clock,
-            day=datetime.fromtimestamp(exchange.started_s, UTC).date(),
+            day=_day(int(exchange.started_s) // _DAY_S),
         )
 
 
@@ -333,6 +335,12 @@ class Account(msgspec.Struct, kw_only=True):
             return name, 0
         deployment = fleet.deployments[chosen[0]]
         return name, _cost(deployment, usage_of(delivered), self.day)
+
+
+@lru_cache(maxsize=4)
+def _day(number: int) -> date:
+    """Return the `number`th day since 1970, by UTC."""
+    return datetime.fromtimestamp(number * _DAY_S, UTC).date()
 
 
 def _together(attempts: Sequence[AttemptRow]) -> Usage:

@@ -33,7 +33,10 @@ _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 def redact(text: str) -> str:
     """Return `text` with whatever looks like a key or bearer token replaced."""
     lowered = text.lower()
-    return _SECRET.sub(_REDACTED, text) if any(mark in lowered for mark in _MARKS) else text
+    for mark in _MARKS:
+        if mark in lowered:
+            return _SECRET.sub(_REDACTED, text)
+    return text
 
 
 def redacting(renderer: Processor) -> Processor:
