@@ -41,7 +41,7 @@ CASES = {
     "json-8k-500/s": Case(rate=500),
 }
 CURVES: dict[str, tuple[str, list[tuple[float, Case]]]] = {
-    "body": ("KB of request", [(kb, Case(body_bytes=kb * 1024)) for kb in (1, 8, 32, 128, 512)]),
+    "body": ("KB of request", [(kb, Case(body_bytes=kb * 1024)) for kb in (1, 8, 32, 128, 256)]),
     "stream": ("events in the answer", [(n, Case(events=n)) for n in (10, 50, 200, 800)]),
     "connections": ("connections", [(n, Case(connections=n)) for n in (1, 32, 256, 1_000)]),
 }
