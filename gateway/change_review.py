@@ -13,8 +13,6 @@ from policies.context_analysis import Impact, Risk
 from policies.facts import Tier
 from policies.verdicts import Decision
 
-PREMIUM_AT = 0.7
-"""A rating from here on deserves the premium reviewer, whatever the words of the change say."""
 _SHOWN_FROM = 0.2
 Level = Literal["note", "warning"]
 

@@ -14,10 +14,9 @@ from policies.context_analysis import Rules, compile_rules
 from policies.envelope import Envelopes
 from policies.escalation_triggers.detector import Detector
 from policies.pack import Library, PackText
-from policies.pack_document import PackDoc
 from policies.prices import load_prices, overlay
 from policies.pricing import PriceTable
-from policies.yaml_lines import DocumentError, convert, read
+from policies.yaml_lines import DocumentError, read
 
 BUILT_IN = Path(policies.__file__).parent
 PACKS = BUILT_IN / "packs"
@@ -68,14 +67,6 @@ def read_pack(path: Path) -> PackText:
         return PackText(str(path), raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text; save it as UTF-8", path=str(path)) from None
-
-
-def pack_name(path: Path) -> str:
-    """Return what a pack calls itself; raise ConfigError."""
-    try:
-        return convert(read(read_pack(path).text), PackDoc).pack
-    except DocumentError as error:
-        raise ConfigError(error.message, path=str(path), line=error.line) from None
 
 
 def load_library() -> Library:

@@ -137,11 +137,6 @@ def compile_stack(stack: Stack, fleet: Fleet) -> Policy:
     return _compile(stack, load_library(), fleet)
 
 
-def compile_packs(paths: Iterable[Path], fleet: Fleet) -> Policy:
-    """Return the policy of pack files, each laid over those before it; raise ConfigError."""
-    return compile_stack([(path, "organisation") for path in paths], fleet)
-
-
 def compile_texts(texts: Sequence[PackText], fleet: Fleet) -> Policy:
     """Return the policy of pack texts, each laid over those before it; raise ConfigError."""
     try:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -88,10 +87,6 @@ class _Day:
     @property
     def difference(self) -> int:
         return self.invoiced - (self.booked.cost_nano if self.booked else 0)
-
-
-def _midnight_ms(day: date, zone: ZoneInfo) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
 def reconcile(

@@ -20,8 +20,6 @@ from policies.policy import Policy
 from policies.pricing import usd
 from policies.verdicts import Decision, Signal
 
-MOST_EXAMPLES = 1_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config_file import default_configuration
 from gateway.pack_files import load_reach, resolve_pack
-from gateway.policy_layers import compile_packs
+from gateway.policy_layers import compile_stack
 from policies.engine import decide
 from policies.facts import Features, Snapshot, Tier, Turn
 from policies.policy import Policy
@@ -26,7 +26,8 @@ Entries = Sequence[Mapping[str, object]]
 def policy() -> Policy:
     """The shipped policy over the reference fleet."""
     configuration = default_configuration()
-    return compile_packs([resolve_pack("default", configuration.folder)], load_reach(configuration).fleet)
+    default = resolve_pack("default", configuration.folder)
+    return compile_stack([(default, "organisation")], load_reach(configuration).fleet)
 
 
 def document(name: str) -> Mapping[str, Entries]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from gateway.wire.anthropic_events import BlockDelta, InputJsonDelta, TextDelta, ThinkingDelta
-from gateway.wire.frame import Frame, Run, text_span
+from gateway.wire.frame import Frame, Run, learn
 
 GrowthKind = Literal["text", "partial_json", "thinking"]
 
@@ -67,12 +67,6 @@ def read_growth(event: BlockDelta) -> Growth | None:
 
 def learn_frame(raw: bytes, growth: Growth) -> GrowthFrame | None:
     """Return the frame of a delta that was read as `growth`; None where its text cannot be told for sure."""
-    marks = _MARKS[growth.kind]
-    span = text_span(raw, marks) if sum(map(raw.count, marks)) == 1 else None
-    if span is None or b"\r" in raw:
-        return None
-    frame = Frame(raw[: span[0]], raw[span[1] :], reads=True)
-    run = frame.run(raw, 0)
-    if run is None or run.said != list(growth.said):
-        return None
-    return GrowthFrame(frame, growth.block, growth.kind)
+    (said,) = growth.said
+    frame = learn(raw, _MARKS[growth.kind], said)
+    return None if frame is None else GrowthFrame(frame, growth.block, growth.kind)

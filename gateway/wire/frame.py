@@ -96,6 +96,16 @@ class Frame:
         return Run(run.end, run.events, run.text_bytes, texts, said) if len(said) == len(texts) else None
 
 
+def learn(event: bytes, marks: Sequence[bytes], text: str) -> Frame | None:
+    """Return the frame of an event that was read as saying `text`; None where it cannot be told for sure."""
+    span = text_span(event, marks) if sum(map(event.count, marks)) == 1 and b"\r" not in event else None
+    if span is None:
+        return None
+    frame = Frame(event[: span[0]], event[span[1] :], reads=True)
+    run = frame.run(event, 0)
+    return frame if run is not None and run.said == [text] else None
+
+
 def text_span(event: bytes, marks: Sequence[bytes]) -> tuple[int, int] | None:
     """Find the last text after one of `marks`; a quote inside a JSON string is escaped, so no text fakes one.
 

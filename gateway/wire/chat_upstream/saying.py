@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from gateway.wire.chat_upstream.received import Received, Said
-from gateway.wire.frame import Frame, Run, text_span
+from gateway.wire.frame import Frame, Run, learn
 
 SayingKind = Literal["text", "thinking"]
 
@@ -36,14 +36,8 @@ def learn_frame(raw: bytes, chunk: Received) -> SayingFrame | None:
     if len(choices) != 1 or choices[0].finish_reason or choices[0].delta is None:
         return None
     kind, text = _only_text(choices[0].delta)
-    if kind is None or b"\r" in raw or sum(map(raw.count, _MARKS[kind])) != 1:
-        return None
-    span = text_span(raw, _MARKS[kind])
-    if span is None:
-        return None
-    frame = Frame(raw[: span[0]], raw[span[1] :], reads=True)
-    run = frame.run(raw, 0)
-    return SayingFrame(frame, kind) if run is not None and run.said == [text] else None
+    frame = None if kind is None else learn(raw, _MARKS[kind], text)
+    return None if kind is None or frame is None else SayingFrame(frame, kind)
 
 
 def _only_text(said: Said) -> tuple[SayingKind | None, str]:
