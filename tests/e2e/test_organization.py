@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 from openai.types.admin.organization.usage_completions_response import (
     DataResultOrganizationUsageCompletionsResult as Usage,
 )
+from row_samples import request_row
 from running_gateway import GLM, MASTER_KEY, ROUTINE, Running
 
 from gateway.stores.base import RequestRow
@@ -22,19 +23,7 @@ DAY, HOUR = 86_400, 3_600
 START = 1_767_225_600
 """Midnight of a day in UTC."""
 COSTS, USAGE = "/v1/organization/costs", "/v1/organization/usage/completions"
-REQUEST = RequestRow(
-    id="req_0",
-    at_ms=START * 1000,
-    team_id="team_a",
-    key_id="key_a",
-    dialect="chat",
-    client_model="auto",
-    stream=False,
-    status="ok",
-    http_status=200,
-    tier="base",
-    ground="none",
-)
+REQUEST = request_row(id="req_0", at_ms=START * 1000, team_id="team_a", key_id="key_a")
 
 
 def book(gateway: Running, count: int = 60) -> list[RequestRow]:

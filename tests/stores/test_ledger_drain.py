@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from row_samples import request_row
+
 from gateway.stores.base import OpenRow, ReportQuery, RequestRow
 from gateway.stores.spool import Spool, claim_new, encode_line, read_carried
 from gateway.stores.sql_books import SqlBooks
@@ -25,20 +27,7 @@ OPENING = OpenRow(
 
 def request(number: int) -> RequestRow:
     """Return a request told by its number."""
-    return RequestRow(
-        id=f"req_{number}",
-        at_ms=number,
-        team_id="t",
-        key_id="k",
-        dialect="chat",
-        client_model="auto",
-        stream=False,
-        status="ok",
-        http_status=200,
-        tier="base",
-        ground="none",
-        cost_nano=1,
-    )
+    return request_row(id=f"req_{number}", at_ms=number, cost_nano=1)
 
 
 def only_journal(folder: Path) -> Path:

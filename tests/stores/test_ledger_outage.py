@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from row_samples import request_row
 
 from gateway.errors import ConfigError, StoreUnavailable
 from gateway.stores.base import ReportQuery, RequestRow
@@ -41,20 +42,7 @@ def postgres() -> Iterator[Postgres]:
 
 def request(number: int) -> RequestRow:
     """Return a request told by its number."""
-    return RequestRow(
-        id=f"req_{number}",
-        at_ms=number,
-        team_id="t",
-        key_id="k",
-        dialect="chat",
-        client_model="auto",
-        stream=False,
-        status="ok",
-        http_status=200,
-        tier="base",
-        ground="none",
-        cost_nano=1,
-    )
+    return request_row(id=f"req_{number}", at_ms=number, cost_nano=1)
 
 
 def append_many(books: SqlBooks, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from row_samples import request_row
 
 from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OutcomeRow, RequestRow
 from gateway.stores.row_values import row_values
@@ -20,19 +21,7 @@ ATTEMPT = AttemptRow(
     outcome="ok",
     delivered=True,
 )
-REQUEST = RequestRow(
-    id="r",
-    at_ms=1,
-    team_id="t",
-    key_id="k",
-    dialect="chat",
-    client_model="auto",
-    stream=False,
-    status="ok",
-    http_status=200,
-    tier="base",
-    ground="none",
-)
+REQUEST = request_row()
 DECISION = DecisionRow(id="d", request_id="r", at_ms=1, team_id="t", record=msgspec.Raw(b'{"a":"\\u0000"}'))
 OUTCOME = OutcomeRow(
     id="d.reask",

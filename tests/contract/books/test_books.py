@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from row_samples import request_row
 
 from gateway.errors import InvalidRequest
 from gateway.stores import schema
@@ -17,24 +18,11 @@ from gateway.stores.base import (
     OpenRow,
     ReportLine,
     ReportQuery,
-    RequestRow,
 )
 from gateway.stores.sql_books import SqlBooks
 
 ALL_TIME = ReportQuery(since_ms=0, until_ms=4_000_000_000_000)
-REQUEST = RequestRow(
-    id="req_1",
-    at_ms=1_767_225_600_000,
-    team_id="team_1",
-    key_id="key_1",
-    dialect="chat",
-    client_model="auto",
-    stream=False,
-    status="ok",
-    http_status=200,
-    tier="base",
-    ground="none",
-)
+REQUEST = request_row(id="req_1", at_ms=1_767_225_600_000, team_id="team_1", key_id="key_1")
 ATTEMPT = AttemptRow(
     id="req_1.0",
     request_id="req_1",

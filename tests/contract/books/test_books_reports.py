@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from row_samples import request_row
 from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequest
@@ -24,19 +25,7 @@ from gateway.stores.rollups_sql import oldest_unsealed, seal
 from gateway.stores.spent_sql import read_spent
 
 ALL_TIME = ReportQuery(since_ms=0, until_ms=4_000_000_000_000)
-REQUEST = RequestRow(
-    id="req_1",
-    at_ms=1_767_225_600_000,
-    team_id="team_1",
-    key_id="key_1",
-    dialect="chat",
-    client_model="auto",
-    stream=False,
-    status="ok",
-    http_status=200,
-    tier="base",
-    ground="none",
-)
+REQUEST = request_row(id="req_1", at_ms=1_767_225_600_000, team_id="team_1", key_id="key_1")
 change: Callable[..., Any] = msgspec.structs.replace
 GROUPS = get_args(GroupBy)
 ZONES = (
