@@ -42,7 +42,7 @@ class Drain:
         self._failures = 0
         self._storing_since: float | None = None
         self._moved = threading.Condition()
-        self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._wake, self._hurry, self._stop = spool.news, threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-drain", daemon=True)
         self._thread.start()
 
@@ -57,11 +57,6 @@ class Drain:
     def clean(self) -> bool:
         """Whether SQL holds everything and no request is open, so that the journal may go."""
         return self._at >= self._spool.end and not self._openings
-
-    def wake(self) -> None:
-        """Say that something was appended; cheap enough for the request's path."""
-        if not self._wake.is_set():
-            self._wake.set()
 
     def wait_for(self, position: Position, timeout_s: float) -> bool:
         """Drain at once and return whether SQL holds everything before `position`."""

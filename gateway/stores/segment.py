@@ -16,10 +16,10 @@ class Segment:
     the last line stand zeros, which no line holds; closing cuts them off.
     """
 
-    __slots__ = ("_file", "_memory", "end", "size")
+    __slots__ = ("_file", "_memory", "_size", "end", "number")
 
-    def __init__(self, path: Path, size: int) -> None:
-        self.size, self.end = size, 0
+    def __init__(self, path: Path, number: int, size: int) -> None:
+        self.number, self._size, self.end = number, size, 0
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -34,18 +34,18 @@ class Segment:
                 "the ledger cannot be written, try again later", detail=str(error)
             ) from error
 
-    def has_room(self, count: int) -> bool:
-        """Tell whether `count` more bytes fit."""
-        return self.end + count <= self.size
-
-    def append(self, line: bytes) -> None:
-        """Copy a line that fits; once this returns it survives the process."""
+    def append(self, line: bytes) -> bool:
+        """Copy a line; once this returns True it survives the process. False where there is no room."""
         end = self.end + len(line)
+        if end > self._size:
+            return False
         self._memory[self.end : end] = line
         self.end = end
+        return True
 
     def close(self) -> None:
-        """Let go of the file, cut to what was written."""
+        """Let go of the file, cut to what was written; nothing fits any more."""
+        self._size = 0
         self._memory.close()
         os.ftruncate(self._file, self.end)
         os.close(self._file)

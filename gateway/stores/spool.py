@@ -32,8 +32,6 @@ from gateway.stores.segment import Segment
 SEGMENT_BYTES = 4 << 20
 LIMIT_BYTES = 256 << 20
 _CHUNK_BYTES = 128 << 10
-_REMEMBERED_BYTES = 4 << 20
-"""Of lines whose rows are remembered; beyond it they are read from the files."""
 _CHECKSUM_CHARS = 9
 _CARRIED = "carried.log"
 _LOCK = "lock"
@@ -141,7 +139,10 @@ def claim_dead(root: Path) -> tuple[Claim, ...]:
 
 
 class Spool:
-    """The write side of this process's journal, safe from any thread."""
+    """The write side of this process's journal, safe from any thread.
+
+    The rows of the last two segments at most are remembered; what is older is read from the files.
+    """
 
     def __init__(
         self, folder: Path, *, limit_bytes: int = LIMIT_BYTES, segment_bytes: int = SEGMENT_BYTES
@@ -150,28 +151,31 @@ class Spool:
         self._limit = limit_bytes
         self._segment_bytes = min(segment_bytes, limit_bytes // 4)
         self._mutex = threading.Lock()
-        self._kept_bytes = 0
-        self._synced = self._end = Position(1, 0)
-        self._fresh: list[AnyRow] = []
-        self._fresh_bytes = 0
-        self._fresh_from = self._end
+        self._full_bytes = 0
+        """Of the segments before the one that is written."""
+        self._segment = self._open(1, 0)
+        self._closed = False
+        self._synced = self._fresh_from = self.end
         """Where the rows remembered begin; they reach to the end."""
-        self._segment: Segment | None = self._open(1, 0)
+        self._fresh: list[AnyRow] = []
+        self.news = threading.Event()
+        """Set when something is appended that nobody has read."""
 
     @property
     def end(self) -> Position:
         """Where the next line will go."""
-        return self._end
+        segment = self._segment
+        return Position(segment.number, segment.end)
 
     @property
     def kept_bytes(self) -> int:
         """How much is on disk, drained or not."""
-        return self._kept_bytes
+        return self._full_bytes + self._segment.end
 
     @property
     def full(self) -> bool:
         """Whether the next append is likely to be refused."""
-        return self._kept_bytes + self._segment_bytes > self._limit
+        return self.kept_bytes + self._segment_bytes > self._limit
 
     def append(self, rows: tuple[AnyRow, ...]) -> None:
         """Write rows as one line, all or none; raise StoreUnavailable."""
@@ -181,35 +185,27 @@ class Spool:
             rows = tuple(_without_surrogates(row) for row in rows)
             line = encode_line(rows)
         with self._mutex:
-            if self._kept_bytes + len(line) > self._limit:
-                raise StoreUnavailable(
-                    "the ledger cannot take more requests now, try again later",
-                    detail=f"the journal holds {self._kept_bytes} bytes that SQL has not taken",
-                )
-            if self._segment is None:
-                raise StoreUnavailable("the ledger is closed, try again later")
-            if not self._segment.has_room(len(line)):
-                self._segment = self._rotate(self._segment, len(line))
-            self._segment.append(line)
-            self._kept_bytes += len(line)
-            self._end = Position(self._end.segment, self._segment.end)
-            self._remember(rows, len(line))
+            if not self._segment.append(line):
+                self._rotate(len(line))
+                self._segment.append(line)
+            if not self._fresh:
+                self.news.set()
+            self._fresh += rows
 
     def read(self, at: Position) -> Batch | None:
         """Return the next rows at or after `at`, which may be none; None at the end. Rows come once."""
         with self._mutex:
             stop = self._fresh_from
-            if at >= self._end:
+            if at >= self.end:
                 return None
             if at >= stop:
-                rows, self._fresh, self._fresh_bytes = tuple(self._fresh), [], 0
-                self._fresh_from = self._end
-                return Batch(rows=rows, damaged=(), end=self._end)
+                rows, self._fresh, self._fresh_from = tuple(self._fresh), [], self.end
+                return Batch(rows=rows, damaged=(), end=self._fresh_from)
         return read_batch(self._folder, at, stop) or Batch(rows=(), damaged=(), end=stop)
 
     def sync(self) -> None:
         """Force to the disk what was appended since the last time; called off the request's path."""
-        end = self._end
+        end = self.end
         if end == self._synced:
             return
         for number in segment_numbers(self._folder):
@@ -229,30 +225,33 @@ class Spool:
             size = path.stat().st_size
             path.unlink()
             with self._mutex:
-                self._kept_bytes -= size
+                self._full_bytes -= size
 
     def close(self) -> None:
         """Stop writing; later appends raise StoreUnavailable."""
         with self._mutex:
-            if self._segment is not None:
+            if not self._closed:
                 self._segment.close()
-            self._segment = None
+            self._closed = True
 
-    def _remember(self, rows: tuple[AnyRow, ...], size: int) -> None:
-        self._fresh += rows
-        self._fresh_bytes += size
-        if self._fresh_bytes > _REMEMBERED_BYTES:
-            self._fresh, self._fresh_bytes, self._fresh_from = [], 0, self._end
-
-    def _rotate(self, full: Segment, wanted_bytes: int) -> Segment:
-        number = self._end.segment + 1
-        fresh = self._open(number, wanted_bytes)
+    def _rotate(self, wanted_bytes: int) -> None:
+        """Begin a segment with room for so many bytes; raise StoreUnavailable and change nothing."""
+        if self._closed:
+            raise StoreUnavailable("the ledger is closed, try again later")
+        full = self._segment
+        if self.kept_bytes + max(self._segment_bytes, wanted_bytes) > self._limit:
+            raise StoreUnavailable(
+                "the ledger cannot take more requests now, try again later",
+                detail=f"the journal holds {self.kept_bytes} bytes that SQL has not taken",
+            )
+        self._segment = self._open(full.number + 1, wanted_bytes)
         full.close()
-        self._end = Position(number, 0)
-        return fresh
+        self._full_bytes += full.end
+        if self._fresh_from.segment < full.number:
+            self._fresh, self._fresh_from = [], self.end
 
     def _open(self, number: int, wanted_bytes: int) -> Segment:
-        return Segment(_segment(self._folder, number), max(self._segment_bytes, wanted_bytes))
+        return Segment(_segment(self._folder, number), number, max(self._segment_bytes, wanted_bytes))
 
     def _carry(self, still_open: Iterable[OpenRow]) -> None:
         fresh = self._folder / "carried.new"

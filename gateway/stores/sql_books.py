@@ -132,9 +132,7 @@ class SqlBooks:
         """Write rows, all or none, so that they survive the process; raise StoreUnavailable."""
         if self._journal is None:
             raise StoreUnavailable("the ledger is not open, try again later")
-        _, spool, drain = self._journal
-        spool.append(rows)
-        drain.wake()
+        self._journal[1].append(rows)
 
     async def flush(self) -> None:
         """Return once every row appended so far can be read back; raise StoreUnavailable."""
