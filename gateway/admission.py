@@ -50,7 +50,8 @@ class Admission(msgspec.Struct, kw_only=True):
     by_deployment: Mapping[str, tuple[PaceLimit, ...]]
     rooms: tuple[Room, ...] = NO_ROOMS
     """What the limits left when the request was last admitted."""
-    _hold: Hold | None = None
+    hold: Hold | None = None
+    """What is claimed and not settled."""
 
     async def cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> Covered:
         """Claim this attempt's worst case on top of what is spent, in nano-USD.
@@ -60,6 +61,8 @@ class Admission(msgspec.Struct, kw_only=True):
         all that the call can cost. Raise RateLimited or BudgetExceeded, and claim nothing then that was not
         claimed before.
         """
+        if not (self.budgets or self.limits or self.by_model or self.by_deployment):
+            return Covered(_spent_then(candidate, attempts))
         try:
             return Covered(await self._cover(candidate, attempts))
         except BudgetExceeded as refusal:
@@ -73,20 +76,16 @@ class Admission(msgspec.Struct, kw_only=True):
                 raise refusal from None
 
     async def _cover(self, candidate: Candidate, attempts: Sequence[AttemptRow]) -> int:
-        amount_nano = candidate.worst_case_nano
-        for attempt in attempts:
-            amount_nano += attempt.cost_nano
-        if not (self.budgets or self.limits or self.by_model or self.by_deployment):
-            return amount_nano
+        amount_nano = _spent_then(candidate, attempts)
         hold = self._claim(candidate, attempts, amount_nano)
         if hold.budgets or hold.limits:
             self.rooms = await self.state.admit(hold)
-            self._hold = hold
+            self.hold = hold
         return amount_nano
 
     async def settle(self, attempts: Sequence[AttemptRow]) -> None:
         """Turn the claims into what was spent; without claims there is nothing to do."""
-        held, self._hold = self._hold, None
+        held, self.hold = self.hold, None
         if held is None:
             return
         if held.budgets:
@@ -123,7 +122,7 @@ class Admission(msgspec.Struct, kw_only=True):
                 self.lengths.note(self.exchange.principal.team_id, a.model, a.output_tokens)
 
     def _claim(self, candidate: Candidate, attempts: Sequence[AttemptRow], amount_nano: int) -> Hold:
-        exchange, held = self.exchange, self._hold
+        exchange, held = self.exchange, self.hold
         deployment = exchange.policy.fleet.deployments[candidate.deployment]
         name = deployment.model_name
         own = self.by_model.get(name, ())
@@ -182,6 +181,14 @@ def _running(
 
 def _joined(known: tuple[T, ...], more: tuple[T, ...]) -> tuple[T, ...]:
     return (*known, *(one for one in more if one not in known)) if more else known
+
+
+def _spent_then(candidate: Candidate, attempts: Iterable[AttemptRow]) -> int:
+    """Return what the request will have cost at most when the candidate has been tried too."""
+    amount_nano = candidate.worst_case_nano
+    for attempt in attempts:
+        amount_nano += attempt.cost_nano
+    return amount_nano
 
 
 def _tokens(attempts: Iterable[AttemptRow]) -> int:

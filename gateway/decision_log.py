@@ -57,17 +57,17 @@ def record(
     failed_check: str = "",
 ) -> DecisionRow:
     """Return the row to append for this exchange's decision."""
-    ask = exchange.features.ask
-    features = exchange.features if store_prompts else replace(exchange.features, ask=_masked(ask))
+    features, principal, decision_id = exchange.features, exchange.principal, exchange.decision_id
+    ask = features.ask
     entry = DecisionRecord(
         version=RECORD_VERSION,
-        id=exchange.decision_id,
+        id=decision_id,
         request_id=exchange.id,
         at=exchange.started_s,
-        team=exchange.principal.team_name,
-        key_id=exchange.principal.key_id,
-        ask=_digest(ask),
-        features=features,
+        team=principal.team_name,
+        key_id=principal.key_id,
+        ask=AskDigest(chars=len(ask.text), blake2b=_hash(ask.text), evidence_blocks=len(ask.evidence)),
+        features=features if store_prompts else replace(features, ask=_masked(ask)),
         snapshot=exchange.snapshot,
         decision=exchange.decision,
         fell_below_floor=fell_below_floor,
@@ -75,10 +75,10 @@ def record(
         failed_check=failed_check,
     )
     return DecisionRow(
-        id=exchange.decision_id,
+        id=decision_id,
         request_id=exchange.id,
         at_ms=int(exchange.started_s * 1000),
-        team_id=exchange.principal.team_id,
+        team_id=principal.team_id,
         record=msgspec.Raw(_encode(entry)),
     )
 
@@ -90,10 +90,6 @@ def read_record(row: DecisionRow) -> DecisionRecord:
 
 def _masked(ask: Ask) -> Ask:
     return replace(ask, text="", evidence=())
-
-
-def _digest(ask: Ask) -> AskDigest:
-    return AskDigest(chars=len(ask.text), blake2b=_hash(ask.text), evidence_blocks=len(ask.evidence))
 
 
 @remembering

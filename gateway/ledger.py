@@ -25,7 +25,6 @@ from gateway.stores.base import (
     StateStore,
 )
 from policies.facts import Tier
-from policies.policy import Deployment
 from policies.pricing import Usage, as_if_uncached, cost_nano, usd
 from policies.verdicts import Candidate, OutcomeKind
 
@@ -172,26 +171,45 @@ class Account(msgspec.Struct, kw_only=True):
         """
         covered = await self.admission.cover(candidate, self.attempts)
         self.opened = True
-        self.books.append(self._opening(candidate, covered.amount_nano))
+        exchange = self.exchange
+        principal, decision = exchange.principal, exchange.decision
+        self.books.append(
+            OpenRow(
+                id=exchange.id,
+                at_ms=int(exchange.started_s * 1000),
+                team_id=principal.team_id,
+                key_id=principal.key_id,
+                tier=candidate.tier,
+                deployment=candidate.deployment,
+                model=exchange.policy.fleet.deployments[candidate.deployment].model_name,
+                worst_case_nano=covered.amount_nano,
+                policy_revision=decision.policy_revision,
+                price_revision=decision.price_revision,
+            )
+        )
         return covered.output_limit
 
     def book(self, attempted: Attempted) -> None:
         """Record one finished attempt at the price in force when the request came."""
-        deployment = self._deployment(attempted.candidate.deployment)
+        exchange, attempts, candidate = self.exchange, self.attempts, attempted.candidate
+        deployment = exchange.policy.fleet.deployments[candidate.deployment]
+        card = deployment.card
         usage = attempted.usage or self._estimate(attempted)
-        cost = _cost(deployment, usage, self.day)
+        price = card.price_on(self.day)
+        cost = 0 if price is None else cost_nano(usage, price)
         self._spent_nano += cost
-        if usage.prompt_tokens > usage.input_tokens:
-            self._cached_nano += _cost(deployment, as_if_uncached(usage), self.day) - cost
-        self.attempts.append(
+        if price is not None and usage.prompt_tokens > usage.input_tokens:
+            self._cached_nano += cost_nano(as_if_uncached(usage), price) - cost
+        elapsed_s = self.clock.monotonic() - exchange.started_monotonic_s
+        attempts.append(
             AttemptRow(
-                id=f"{self.exchange.id}.{len(self.attempts)}",
-                request_id=self.exchange.id,
-                at_ms=int((self.exchange.started_s + attempted.started_s) * 1000),
+                id=f"{exchange.id}.{len(attempts)}",
+                request_id=exchange.id,
+                at_ms=int((exchange.started_s + attempted.started_s) * 1000),
                 deployment=deployment.id,
                 provider=deployment.provider,
                 model=deployment.model_name,
-                tier=attempted.candidate.tier,
+                tier=candidate.tier,
                 outcome=attempted.outcome,
                 status=attempted.status or 0,
                 delivered=attempted.delivered,
@@ -203,8 +221,8 @@ class Account(msgspec.Struct, kw_only=True):
                 reasoning_tokens=usage.reasoning_tokens,
                 cost_nano=cost,
                 estimated=usage.estimated,
-                latency_ms=self._elapsed_ms() - int(attempted.started_s * 1000),
-                card=deployment.card.name,
+                latency_ms=int(elapsed_s * 1000) - int(attempted.started_s * 1000),
+                card=card.name,
             )
         )
 
@@ -230,7 +248,8 @@ class Account(msgspec.Struct, kw_only=True):
         try:
             self.books.append(*self.attempts, row, self.decision, *self.also)
         finally:
-            await self.admission.settle(self.attempts)
+            if self.admission.hold is not None:
+                await self.admission.settle(self.attempts)
         return self.receipt
 
     @property
@@ -240,12 +259,6 @@ class Account(msgspec.Struct, kw_only=True):
             if attempt.delivered:
                 return attempt
         return self.attempts[-1] if self.attempts else None
-
-    def _elapsed_ms(self) -> int:
-        return int((self.clock.monotonic() - self.exchange.started_monotonic_s) * 1000)
-
-    def _deployment(self, deployment_id: str) -> Deployment:
-        return self.exchange.policy.fleet.deployments[deployment_id]
 
     def _estimate(self, attempted: Attempted) -> Usage:
         """Return what an attempt without the vendor's count is taken to have used."""
@@ -257,34 +270,20 @@ class Account(msgspec.Struct, kw_only=True):
             estimated=True,
         )
 
-    def _opening(self, candidate: Candidate, amount_nano: int) -> OpenRow:
-        exchange = self.exchange
-        return OpenRow(
-            id=exchange.id,
-            at_ms=int(exchange.started_s * 1000),
-            team_id=exchange.principal.team_id,
-            key_id=exchange.principal.key_id,
-            tier=candidate.tier,
-            deployment=candidate.deployment,
-            model=self._deployment(candidate.deployment).model_name,
-            worst_case_nano=amount_nano,
-            policy_revision=exchange.decision.policy_revision,
-            price_revision=exchange.decision.price_revision,
-        )
-
     def _row(self, status: RequestStatus, http_status: int) -> RequestRow:
         exchange, attempts, served = self.exchange, self.attempts, self.served
-        decision, features = exchange.decision, exchange.features
-        baseline, baseline_nano = self._baseline(served if served and served.delivered else None)
+        decision, features, request = exchange.decision, exchange.features, exchange.request
+        baseline, baseline_nano = self._baseline(served)
         used = attempts[0] if len(attempts) == 1 else _together(attempts)
+        elapsed_s = self.clock.monotonic() - exchange.started_monotonic_s
         return RequestRow(
             id=exchange.id,
             at_ms=int(exchange.started_s * 1000),
             team_id=exchange.principal.team_id,
             key_id=exchange.principal.key_id,
-            dialect=exchange.request.dialect,
-            client_model=exchange.request.model[:128],
-            stream=exchange.request.stream,
+            dialect=request.dialect,
+            client_model=request.model[:128],
+            stream=request.stream,
             status=status,
             http_status=http_status,
             tier=served.tier if served else decision.tier,
@@ -304,8 +303,8 @@ class Account(msgspec.Struct, kw_only=True):
             wasted_nano=sum([a.cost_nano for a in attempts if not a.delivered]),
             baseline=baseline,
             baseline_nano=baseline_nano,
-            estimated=any(a.estimated for a in attempts),
-            latency_ms=self._elapsed_ms(),
+            estimated=used.estimated,
+            latency_ms=int(elapsed_s * 1000),
             first_byte_ms=0 if self.first_byte_s is None else int(self.first_byte_s * 1000),
             session=features.session or "",
             policy_revision=decision.policy_revision,
@@ -314,7 +313,7 @@ class Account(msgspec.Struct, kw_only=True):
             cache_nano=self._cached_nano,
         )
 
-    def _baseline(self, delivered: AttemptRow | None) -> tuple[str, int | None]:
+    def _baseline(self, served: AttemptRow | None) -> tuple[str, int | None]:
         """Return the declared baseline's name and the cost of the delivered usage at its prices.
 
         The token classes are kept as they were: a cached prompt is priced as cached for the baseline too,
@@ -331,10 +330,11 @@ class Account(msgspec.Struct, kw_only=True):
             chosen = exchange.features.pinned_deployments
         if not chosen:
             return name, None
-        if delivered is None:
+        if served is None or not served.delivered:
             return name, 0
-        deployment = fleet.deployments[chosen[0]]
-        return name, _cost(deployment, usage_of(delivered), self.day)
+        price = fleet.deployments[chosen[0]].card.price_on(self.day)
+        # candidates without a price in force were dropped before they got here
+        return name, 0 if price is None else cost_nano(served, price)
 
 
 @lru_cache(maxsize=4)
@@ -352,22 +352,5 @@ def _together(attempts: Sequence[AttemptRow]) -> Usage:
         cache_write_5m_tokens=sum(a.cache_write_5m_tokens for a in attempts),
         cache_write_1h_tokens=sum(a.cache_write_1h_tokens for a in attempts),
         reasoning_tokens=sum(a.reasoning_tokens for a in attempts),
+        estimated=any(a.estimated for a in attempts),
     )
-
-
-def usage_of(row: AttemptRow) -> Usage:
-    """Return the tokens a call was booked with, by class."""
-    return Usage(
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        cache_read_tokens=row.cache_read_tokens,
-        cache_write_5m_tokens=row.cache_write_5m_tokens,
-        cache_write_1h_tokens=row.cache_write_1h_tokens,
-        reasoning_tokens=row.reasoning_tokens,
-    )
-
-
-def _cost(deployment: Deployment, usage: Usage, day: date) -> int:
-    """Return the cost of `usage`; candidates without a price in force are dropped before they get here."""
-    price = deployment.card.price_on(day)
-    return 0 if price is None else cost_nano(usage, price)

@@ -164,41 +164,41 @@ class OutcomeWatch:
 
     def closed(self, account: Account, status: RequestStatus) -> None:
         """Take a closed request into account; what cannot be written down is dropped, never the request."""
-        seen = self._seen(account, status)
-        if not seen:
-            return
+        seen: list[OutcomeRow] = []
+        for attempt in account.attempts:
+            if attempt.outcome == "check_failed":
+                glimpse = self._glimpse(account, attempt)
+                seen.append(self._row(account, glimpse, "check_failed", like_before=True))
+                break
+        served, features = account.served, account.exchange.features
+        if status == "ok" and served is not None and features.ask.housekeeping is None:
+            now = self._glimpse(account, served)
+            before = self._remember((account.exchange.principal.team_id, features.session or ""), now)
+            if before is not None:
+                alike = same_ask(before, now)
+                for sign in signs(before, now):
+                    seen.append(self._row(account, before, sign, like_before=alike))
+        if seen:
+            self._append(seen)
+
+    def _append(self, seen: Sequence[OutcomeRow]) -> None:
         try:
             self._books.append(*seen)
         except StoreUnavailable:
             structlog.get_logger("gateway").warning("outcomes_dropped", count=len(seen))
 
-    def _seen(self, account: Account, status: RequestStatus) -> list[OutcomeRow]:
-        exchange, served = account.exchange, account.served
-        seen: list[OutcomeRow] = []
-        failed = [attempt for attempt in account.attempts if attempt.outcome == "check_failed"]
-        if failed:
-            glimpse = self._glimpse(account, failed[0])
-            seen.append(self._row(account, glimpse, "check_failed", like_before=True))
-        if status != "ok" or served is None or exchange.features.ask.housekeeping is not None:
-            return seen
-        now = self._glimpse(account, served)
-        before = self._remember((exchange.principal.team_id, exchange.features.session or ""), now)
-        if before is not None:
-            alike = same_ask(before, now)
-            seen += [self._row(account, before, sign, like_before=alike) for sign in signs(before, now)]
-        return seen
-
     def _glimpse(self, account: Account, served: AttemptRow) -> Glimpse:
-        exchange, decision = account.exchange, account.exchange.decision
-        talk = exchange.features.conversation
+        exchange = account.exchange
+        decision, features = exchange.decision, exchange.features
+        talk = features.conversation
         return Glimpse(
-            decision_id=exchange.decision_id,
+            decision_id=account.decision.id,
             request_id=exchange.id,
             decided_ms=int(exchange.started_s * 1000),
             tier="premium" if served.tier == "premium" else "base",
             chosen=decision.ground in CHOSEN,
             wants_premium=asked_for_premium(decision),
-            ask=hash(exchange.features.ask.text),
+            ask=hash(features.ask.text),
             messages=talk.message_count,
             reasks=talk.reasks,
             stuck=is_stuck(talk),

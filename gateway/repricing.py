@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from gateway.ledger import usage_of
 from gateway.stores.base import AttemptRow, RequestRow
 from policies.pricing import ModelCard, PriceTable, cost_nano, usd
 
@@ -73,7 +72,7 @@ class Repricing:
             price = card.price_on(days[row.request_id]) if card else None
             sums.attempts += 1
             sums.booked += row.cost_nano
-            sums.repriced += row.cost_nano if price is None else cost_nano(usage_of(row), price)
+            sums.repriced += row.cost_nano if price is None else cost_nano(row, price)
             sums.unpriced += price is None
             sums.estimated += row.estimated
 

@@ -13,6 +13,7 @@ from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -51,6 +52,35 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             + self.cache_write_5m_tokens
             + self.cache_write_1h_tokens
         )
+
+
+class Counted(Protocol):
+    """Whatever has tokens by price class."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Return those of the prompt that no cache held."""
+        ...
+
+    @property
+    def output_tokens(self) -> int:
+        """Return those of the answer."""
+        ...
+
+    @property
+    def cache_read_tokens(self) -> int:
+        """Return those read from a cache."""
+        ...
+
+    @property
+    def cache_write_5m_tokens(self) -> int:
+        """Return those written to a cache for five minutes."""
+        ...
+
+    @property
+    def cache_write_1h_tokens(self) -> int:
+        """Return those written to a cache for an hour."""
+        ...
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +162,7 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True):
         return self.cards.get(self.aliases.get(name, name))
 
 
-def cost_nano(usage: Usage, price: Price) -> int:
+def cost_nano(usage: Counted, price: Price) -> int:
     """Return what `usage` costs at `price` in nano-USD, rounded once, half to even."""
     rates = price.rates
     amount = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import msgspec
 
@@ -59,19 +59,21 @@ def after(before: Glimpse, now: Glimpse) -> Glimpse:
     return msgspec.structs.replace(now, repeats=before.repeats + 1) if _again(before, now) else now
 
 
-def signs(before: Glimpse, now: Glimpse) -> Iterator[SeenKind]:
-    """Yield what the request `now` says of the answer before it in the same conversation."""
-    if now.began_s < before.ended_s or now.began_s - before.ended_s > FRESH_S:
-        return
+def signs(before: Glimpse, now: Glimpse) -> Sequence[SeenKind]:
+    """Return what the request `now` says of the answer before it in the same conversation."""
+    if not 0.0 <= now.began_s - before.ended_s <= FRESH_S:
+        return ()
+    seen: list[SeenKind] = []
     if _again(before, now):
         if before.repeats < MOST_REGENERATIONS:
-            yield "regenerate"
+            seen.append("regenerate")
     elif now.reasks and not same_ask(before, now):
-        yield "reask"
+        seen.append("reask")
     if now.wants_premium and before.chosen and before.tier == "base":
-        yield "manual_upgrade"
+        seen.append("manual_upgrade")
     if now.stuck and not before.stuck:
-        yield "tool_error_loop"
+        seen.append("tool_error_loop")
+    return seen
 
 
 def same_ask(before: Glimpse, now: Glimpse) -> bool:
