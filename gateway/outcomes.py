@@ -174,10 +174,9 @@ class OutcomeWatch:
         if status == "ok" and served is not None and features.ask.housekeeping is None:
             now = self._glimpse(account, served)
             before = self._remember((account.exchange.principal.team_id, features.session or ""), now)
-            if before is not None:
+            if before is not None and (noticed := signs(before, now)):
                 alike = same_ask(before, now)
-                for sign in signs(before, now):
-                    seen.append(self._row(account, before, sign, like_before=alike))
+                seen += [self._row(account, before, sign, like_before=alike) for sign in noticed]
         if seen:
             self._append(seen)
 
