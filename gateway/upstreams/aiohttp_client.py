@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway.exchange import Call, Timeouts, TransportFailure
+from gateway.upstreams.authorities import system_tls
 from gateway.upstreams.body import BodyReply
 from gateway.upstreams.http1 import MAX_HEADER_BYTES, USER_AGENT, check_headers, fold_headers
 from policies.verdicts import OutcomeKind
@@ -202,7 +203,7 @@ class AiohttpClient:
             limit_per_host=self._max_connections,
             keepalive_timeout=self._keep_alive_s if keep_alive else None,
             force_close=not keep_alive,
-            ssl=True if self._tls is None else self._tls,
+            ssl=self._tls or system_tls(),
         )
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_note_reuse)

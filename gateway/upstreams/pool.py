@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.exchange import Call, TransportFailure
+from gateway.upstreams.authorities import system_tls
 from gateway.upstreams.body import BodyReply, answer_too_long
 from gateway.upstreams.connection import Connection
 from gateway.upstreams.http1 import MAX_HEADER_BYTES, USER_AGENT, render_headers
@@ -156,7 +157,7 @@ class HttpPool:
         key = scheme, host, port
         origin = self._origins.get(key)
         if origin is None:
-            tls = self._tls_context() if scheme == "https" else None
+            tls = (self._tls or system_tls()) if scheme == "https" else None
             origin = self._origins[key] = Origin(Address(host, port, tls), self._limits)
         shown_host = f"[{host}]" if ":" in host else host
         shown_port = "" if port == _DEFAULT_PORTS[scheme] else f":{port}"
@@ -165,13 +166,6 @@ class HttpPool:
             self._routes.clear()
         route = self._routes[url] = _Route(asyncio.get_running_loop(), origin, start)
         return route
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            # made on first use: reading the system's authorities takes tens of milliseconds
-            self._tls = ssl.create_default_context()
-            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        return self._tls
 
 
 def _parse_url(url: str) -> tuple[str, str, int, str]:
