@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from gateway.backtest import BackTests
@@ -52,8 +52,7 @@ from policies.health import BreakerRule
 from policies.verdicts import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
+class _Stores(msgspec.Struct, frozen=True):
     """What the request path writes to."""
 
     books: SqlBooks

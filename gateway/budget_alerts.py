@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from gateway.stores.base import BudgetWindow
 from gateway.telemetry import Telemetry
 from policies.pricing import usd
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetAlerts:
+class BudgetAlerts(msgspec.Struct, frozen=True):
     """Watches spending; thresholds are shares of a limit, such as 0.8."""
 
     thresholds: Sequence[Decimal]

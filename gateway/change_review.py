@@ -66,7 +66,7 @@ def _asked(decision: Decision | None) -> Iterator[str]:
 
 def _dimensions(analysis: Analysis) -> Iterator[tuple[str, str, Impact | Risk]]:
     for kind, rated in (("risk", analysis.risk), ("impact", analysis.impact)):
-        for name in rated.__slots__:
+        for name in rated.__struct_fields__:
             yield kind, name, rated
 
 

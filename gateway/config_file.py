@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -59,8 +60,7 @@ UNSUPPORTED: Mapping[str, frozenset[str]] = {
 """LiteLLM's keys by section that this gateway does not act on: named in a warning, never silently obeyed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Settings, where they came from, and what a reader should be warned of."""
 
     settings: Settings

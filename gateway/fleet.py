@@ -9,6 +9,8 @@ from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 
+import msgspec
+
 from gateway.errors import ConfigError
 from gateway.exchange import Timeouts
 from gateway.pace import PaceLimit, pace_limits
@@ -32,7 +34,7 @@ _LONG_AGO = date(2000, 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where and how one dialect of a deployment is reached."""
+    """Where and how one dialect of a deployment is reached; its secrets stay out of its repr."""
 
     transport: str
     """`http`, `litellm`, `litellm_embeddings`, or `proxied:` and a digest of the proxy."""
@@ -43,13 +45,12 @@ class Endpoint:
     timeouts: Timeouts = Timeouts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet with its endpoints by deployment id and dialect."""
 
     fleet: Fleet
     endpoints: Mapping[str, Mapping[Dialect, Endpoint]]
-    limits: Mapping[str, tuple[PaceLimit, ...]] = field(default_factory=dict)
+    limits: Mapping[str, tuple[PaceLimit, ...]] = msgspec.field(default_factory=dict)
     """The pace each deployment bears, by its id; those without limits are left out."""
 
     def proxies(self) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from gateway.errors import InvalidRequest, ServiceError
 
@@ -32,8 +33,7 @@ _SETTINGS = {
 _DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", "--unified=3")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeRange:
+class ChangeRange(msgspec.Struct, frozen=True, kw_only=True):
     """What changed between two commits."""
 
     diff: str

@@ -12,7 +12,6 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal, get_args
@@ -41,8 +40,7 @@ _COLUMNS: Mapping[Role, tuple[str, ...]] = {
 """By role, the headings that vendors use; the first one present counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invoice:
+class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a vendor charges: exact USD by day and model key; a credit is negative."""
 
     amounts: Mapping[tuple[date, str], Decimal]

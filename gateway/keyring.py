@@ -6,10 +6,11 @@ import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import NamedTuple, get_args
+
+import msgspec
 
 from gateway.clock import Clock
 from gateway.credentials import hash_key
@@ -27,8 +28,7 @@ ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 _REFUSAL = "incorrect API key provided; send a valid key as `Authorization: Bearer`, `x-api-key` or `api-key`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """An authenticated principal and the budgets and limits that bind it."""
 
     principal: Principal
@@ -48,8 +48,7 @@ ADMIN = Caller(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """How long what the books said of a key is believed."""
 
     fresh_s: float

@@ -10,7 +10,6 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -129,8 +128,7 @@ class BucketPage(msgspec.Struct, Generic[Result], frozen=True, kw_only=True):
     next_page: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, kw_only=True):
     """The buckets of one page: edges in Unix seconds, and the end of the whole question."""
 
     edges: tuple[int, ...]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.config_file import Configuration, default_configuration
@@ -24,15 +24,14 @@ Stack = Sequence[tuple[Path, Level]]
 """Packs with the layer each stands in, the lowest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policies:
+class Policies(msgspec.Struct, frozen=True, kw_only=True):
     """The organisation's policy, those of teams with packs of their own, and those of keys as they come."""
 
     organisation: Policy
     teams: Mapping[str, Policy]
     configuration: Configuration
     library: Library
-    keys: dict[tuple[str, Packs], Policy | ConfigError] = field(default_factory=dict)
+    keys: dict[tuple[str, Packs], Policy | ConfigError] = msgspec.field(default_factory=dict)
     """By team and packs: what was compiled for keys so far, or why it could not be."""
 
     def for_team(self, team: str) -> Policy:

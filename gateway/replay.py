@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
@@ -21,8 +20,7 @@ from policies.pricing import usd
 from policies.verdicts import Decision, Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded decision and the same facts judged again."""
 
     record: DecisionRecord
@@ -143,25 +141,23 @@ class BackTest(msgspec.Struct, frozen=True, kw_only=True):
     examples: list[Changed]
 
 
-@dataclass(slots=True)
-class _Moved:
+class _Moved(msgspec.Struct):
     decisions: int = 0
     cost_nano: int = 0
     unpriced: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Summary:
+class Summary(msgspec.Struct, kw_only=True):
     """The running sum of a back-test; its size depends on teams and examples, not on decisions."""
 
     most_examples: int = 20
-    needed: Mapping[str, bool] = field(default_factory=dict)
+    needed: Mapping[str, bool] = msgspec.field(default_factory=dict)
     """Whether premium was needed, by decision id, where that is known."""
     decisions: int = 0
     unreadable: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    moves: dict[tuple[str, Tier, Tier], _Moved] = field(default_factory=dict)
-    examples: list[Changed] = field(default_factory=list)
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    moves: dict[tuple[str, Tier, Tier], _Moved] = msgspec.field(default_factory=dict)
+    examples: list[Changed] = msgspec.field(default_factory=list)
 
     def add(self, replayed: Replayed) -> None:
         """Count one decision."""

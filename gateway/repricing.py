@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -41,8 +40,7 @@ class Repriced(msgspec.Struct, frozen=True, kw_only=True):
     """Booked at their worst case for requests whose process died; there is no usage to price again."""
 
 
-@dataclass(slots=True)
-class _Sums:
+class _Sums(msgspec.Struct):
     attempts: int = 0
     booked: int = 0
     repriced: int = 0
@@ -50,15 +48,14 @@ class _Sums:
     estimated: int = 0
 
 
-@dataclass(slots=True)
-class Repricing:
+class Repricing(msgspec.Struct):
     """Takes the ledger a page at a time and adds up."""
 
     table: PriceTable
-    own: Mapping[str, ModelCard] = field(default_factory=dict)
+    own: Mapping[str, ModelCard] = msgspec.field(default_factory=dict)
     """Cards that go before the table's: prices written into the configuration."""
-    _sums: defaultdict[str, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
-    _revisions: set[str] = field(default_factory=set)
+    _sums: defaultdict[str, _Sums] = msgspec.field(default_factory=lambda: defaultdict(_Sums))
+    _revisions: set[str] = msgspec.field(default_factory=set)
     _interrupted: int = 0
 
     def add(self, requests: Sequence[RequestRow], attempts: Sequence[AttemptRow]) -> None:
@@ -80,7 +77,7 @@ class Repricing:
         """Return the sums so far."""
         total = _Sums()
         for sums in self._sums.values():
-            for name in _Sums.__slots__:
+            for name in _Sums.__struct_fields__:
                 setattr(total, name, getattr(total, name) + getattr(sums, name))
         return Repriced(
             booked_revisions=sorted(self._revisions),

@@ -8,10 +8,10 @@ import signal
 import socket
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+import msgspec
 import structlog
 import uvloop
 from aiohttp import web
@@ -68,8 +68,7 @@ def _serve_many(configuration: Configuration, place: tuple[str, int], count: int
         supervisor.run(lambda: log.info("listening", url=url_of(reserved), config=source, workers=count))
 
 
-@dataclass(frozen=True, slots=True)
-class _Membership:
+class _Membership(msgspec.Struct, frozen=True):
     """What a process has that is one of several."""
 
     leash: Leash

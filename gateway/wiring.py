@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
 from gateway.backtest import BackTests
@@ -23,8 +23,7 @@ from gateway.workflows.desk import Desk
 from policies.facts import Dialect
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
+class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     """The assembled parts."""
 
     configuration: Configuration
@@ -51,8 +50,7 @@ PublicHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GuardedHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guarded:
+class Guarded(msgspec.Struct, frozen=True, kw_only=True):
     """A route that needs a key with `scope`."""
 
     method: str
@@ -71,8 +69,7 @@ class Guarded:
     """Whether `If-Match` is heeded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Public:
+class Public(msgspec.Struct, frozen=True, kw_only=True):
     """A route anyone may call; it touches no upstream and tells nothing of tenants."""
 
     method: str

@@ -8,10 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+import msgspec
 import structlog
 
 from gateway.errors import ConfigError, GatewayError
@@ -26,8 +26,7 @@ _START_S = 120.0
 _WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
-@dataclass(frozen=True, slots=True)
-class Leash:
+class Leash(msgspec.Struct, frozen=True):
     """What ties a worker to its supervisor: how it says that it serves, and how it learns to be alone."""
 
     ready_fd: int
@@ -43,8 +42,7 @@ Work = Callable[[int, Leash], None]
 """What the worker of a number does until it is told to stop; raises GatewayError if it cannot begin."""
 
 
-@dataclass(slots=True)
-class _Worker:
+class _Worker(msgspec.Struct):
     pid: int
     ready_fd: int
     started_s: float

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
@@ -39,8 +38,7 @@ class ConditionDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     below: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(msgspec.Struct, frozen=True):
     """One signal against one number.
 
     Every condition can be asked three things: `holds` is the truth alone, at a tenth of the price of words,
@@ -80,8 +78,7 @@ class Compare:
         return f"{self.signal} {value:.2f} {_COMPARE[self.comparison][0]} {self.bound:.2f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(msgspec.Struct, frozen=True):
     """All of the parts hold."""
 
     parts: tuple[Condition, ...]
@@ -103,8 +100,7 @@ class Every:
         return " and ".join([part.shortfall(signals, missing) for part in shown])
 
 
-@dataclass(frozen=True, slots=True)
-class Some:
+class Some(msgspec.Struct, frozen=True):
     """At least one of the parts holds."""
 
     parts: tuple[Condition, ...]
@@ -123,8 +119,7 @@ class Some:
         return " or ".join([part.shortfall(signals, missing) for part in self.parts])
 
 
-@dataclass(frozen=True, slots=True)
-class Negated:
+class Negated(msgspec.Struct, frozen=True):
     """The part does not hold."""
 
     part: Condition

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policies.facts import Features
 from policies.origin import NOWHERE, Origin
@@ -12,8 +13,7 @@ from policies.origin import NOWHERE, Origin
 NO_CLASS = "this policy knows no such class"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataClass:
+class DataClass(msgspec.Struct, frozen=True, kw_only=True):
     """A class of data: how it is recognised and who may receive it."""
 
     name: str
@@ -42,8 +42,7 @@ class DataClass:
         return any(name in (self.deployments or ()) for name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """A class that a request's data belong to, and why."""
 
     data_class: DataClass

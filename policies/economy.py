@@ -8,7 +8,8 @@ cache holds counts with the threshold at which it would have moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from policies.verdicts import Decision, Ground
 
@@ -25,8 +26,7 @@ _JUDGED: frozenset[Ground] = frozenset({"economy", "default", "cache"})
 """Grounds on which the threshold decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What the controller remembers of one decision."""
 
     score: float
@@ -34,8 +34,7 @@ class Seen:
     premium: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(msgspec.Struct, frozen=True):
     """A team's recent decisions, oldest first, and the balance of premium calls since it began."""
 
     recent: tuple[Seen, ...] = ()

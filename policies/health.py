@@ -8,8 +8,10 @@ closed --(rate limit that names a time)--> limited --(that time is over)--> clos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from policies.facts import HealthState
 from policies.verdicts import Outcome, OutcomeKind
@@ -37,8 +39,7 @@ EVENTS: Mapping[OutcomeKind, Event] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerRule:
+class BreakerRule(msgspec.Struct, frozen=True, kw_only=True):
     """When a deployment is rested, and for how long (seconds)."""
 
     failures: int = 5
@@ -47,8 +48,7 @@ class BreakerRule:
     longest_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker:
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment's breaker; the default is healthy."""
 
     state: HealthState = "closed"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from policies.condition import Compare, ConditionDoc, parse, signal_names
 from policies.pack import PackText
@@ -25,8 +26,7 @@ _Found = tuple[str, str]
 """Where in the pack (`$.a[0].b`), and what is odd there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Oddity:
+class Oddity(msgspec.Struct, frozen=True):
     """A warning: the pack's file, the line, what is odd there and what to do."""
 
     path: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from policies.condition import Compare, Condition, Every, Negated, Some
 from policies.policy import Trigger
@@ -12,8 +13,7 @@ NEAR = 0.5
 """Share of its bound that a signal has to reach to be told of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NearMiss:
+class NearMiss(msgspec.Struct, frozen=True, kw_only=True):
     """A trigger that did not fire."""
 
     trigger: str

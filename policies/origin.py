@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Level = Literal["organisation", "team", "key"]
 """Layers from the lowest to the highest: a later one is laid over an earlier one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """A pack and the layer it stands in."""
 
     level: Level

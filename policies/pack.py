@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from policies.approval_document import overlay_approval
@@ -43,8 +43,7 @@ class PackError(ValueError):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class PackText:
+class PackText(msgspec.Struct, frozen=True):
     """The text of one pack file and the path people know it by."""
 
     path: str
@@ -53,8 +52,7 @@ class PackText:
     """Whose pack it is: the organisation's, laid lowest, a team's or a key's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Library:
+class Library(msgspec.Struct, frozen=True, kw_only=True):
     """What packs refer to but do not contain."""
 
     envelopes: Envelopes
@@ -62,8 +60,7 @@ class Library:
     """None runs without learnt signals; packs that name them are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     """A parsed pack with what is needed to complain about it."""
 
     source: PackText

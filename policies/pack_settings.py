@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import msgspec
@@ -39,13 +38,12 @@ class SettingFault(ValueError):
         self.path = path
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What packs say, by path; a setting no pack gives keeps the engine's own value."""
 
-    values: Mapping[str, object] = field(default_factory=dict)
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    locks: Mapping[str, Origin] = field(default_factory=dict)
+    values: Mapping[str, object] = msgspec.field(default_factory=dict)
+    origins: Mapping[str, Origin] = msgspec.field(default_factory=dict)
+    locks: Mapping[str, Origin] = msgspec.field(default_factory=dict)
 
     def overlaid(self, doc: PackDoc, origin: Origin) -> Settings:
         """Return the settings with a pack's own laid over them; raise SettingFault."""

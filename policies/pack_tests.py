@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -63,8 +62,7 @@ class CasesDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cases: list[CaseDoc]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A case that did not come out as written."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import fields
 
 from policies.policy import Policy
 from policies.pricing import usd
@@ -45,10 +44,10 @@ def validation_differences(was: ValidationRules, now: ValidationRules) -> Iterat
             yield _moved(f"validation.combine.{dimension}", was.combine[dimension], now.combine[dimension])
     for section in ("business", "technical", "cost_benefit", "quality"):
         old, new = getattr(was, section), getattr(now, section)
-        for field in fields(old):
-            one, two = getattr(old, field.name), getattr(new, field.name)
+        for name in old.__struct_fields__:
+            one, two = getattr(old, name), getattr(new, name)
             if one != two:
-                yield from _changed(f"validation.{section}.{field.name}", one, two)
+                yield from _changed(f"validation.{section}.{name}", one, two)
 
 
 def approval_differences(before: Policy, after: Policy) -> Iterator[str]:

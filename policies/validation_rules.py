@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+import msgspec
 
 Dimension = Literal["business", "technical", "cost_benefit", "quality", "security"]
 Combining = Literal["required", "veto", "advisory", "ignore"]
@@ -14,8 +15,7 @@ fails, `advisory` makes it doubtful when it fails, `ignore` is not asked."""
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hours:
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """Minutes of the local day `[from_minute, until_minute)` on some days of the week (0 is Monday)."""
 
     from_minute: int
@@ -24,8 +24,7 @@ class Hours:
     time_zone: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BusinessRules:
+class BusinessRules(msgspec.Struct, frozen=True, kw_only=True):
     """None where the pack says nothing."""
 
     teams: frozenset[str] | None = None
@@ -34,24 +33,21 @@ class BusinessRules:
     most_nano_per_request: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TechnicalRules:
+class TechnicalRules(msgspec.Struct, frozen=True, kw_only=True):
     """`context_share` of the window may be filled by prompt and answer."""
 
     context_share: float = 1.0
     native_dialect: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostBenefitRules:
+class CostBenefitRules(msgspec.Struct, frozen=True, kw_only=True):
     """None: the pack does not say what a success is worth."""
 
     value_of_success_nano: int | None = None
     least_return: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityRules:
+class QualityRules(msgspec.Struct, frozen=True, kw_only=True):
     """`interval` is the mass of the interval shown; `prior_weight` counts like so many outcomes."""
 
     least_precision: float = 0.5
@@ -69,11 +65,10 @@ _COMBINE: Mapping[Dimension, Combining] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidationRules:
+class ValidationRules(msgspec.Struct, frozen=True, kw_only=True):
     """Everything validation needs of the packs."""
 
-    combine: Mapping[Dimension, Combining] = field(default_factory=lambda: dict(_COMBINE))
+    combine: Mapping[Dimension, Combining] = msgspec.field(default_factory=lambda: dict(_COMBINE))
     business: BusinessRules = BusinessRules()
     technical: TechnicalRules = TechnicalRules()
     cost_benefit: CostBenefitRules = CostBenefitRules()

@@ -8,7 +8,6 @@ end are refused. `<<` merges as everywhere; dates and `12:30` stay text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -36,12 +35,11 @@ class DocumentError(ValueError):
         self.line = line
 
 
-@dataclass(slots=True)
-class Document:
+class Document(msgspec.Struct):
     """A parsed YAML text: its plain value and, by JSON path (`$.a[0].b`), where each part stands."""
 
     value: object
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     def line(self, path: str) -> int | None:
         """Return the line of `path`, or of its nearest ancestor."""

@@ -163,7 +163,7 @@ def _print(analysis: Analysis) -> None:
 
 
 def _print_ratings(title: str, ratings: Impact | Risk) -> None:
-    for name in ratings.__slots__:
+    for name in ratings.__struct_fields__:
         rating = getattr(ratings, name)
         score = "unknown" if rating.score is None else f"{rating.score:.2f}"
         reasons = "; ".join(reason.because for reason in rating.reasons[:3])

@@ -7,11 +7,11 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 if TYPE_CHECKING:  # the imports themselves wait until the command runs
     from gateway.upstreams.scripted import Vendors
@@ -41,8 +41,7 @@ def command(*, stay: bool, port: int) -> None:
         click.echo("stopped")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stage:
+class _Stage(msgspec.Struct, frozen=True, kw_only=True):
     """The running demo."""
 
     base_url: str

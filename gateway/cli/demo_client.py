@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+import msgspec
 import openai
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolUnionParam
 
@@ -19,8 +19,7 @@ PACE = Scenario(delay_first_ms=40, delay_event_ms=4)
 OUTAGE = Scenario(status=503, delay_first_ms=20)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What came back for one prompt, as a client sees it."""
 
     prompt: DemoPrompt

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Mode = Literal["json", "stream", "tools"]
 
 
-@dataclass(frozen=True, slots=True)
-class DemoPrompt:
+class DemoPrompt(msgspec.Struct, frozen=True):
     """One request of the demo."""
 
     team: Literal["storefront", "platform"]

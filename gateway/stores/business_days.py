@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from gateway.errors import InvalidRequest
 
@@ -14,8 +15,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class OffsetSpan:
+class OffsetSpan(msgspec.Struct, frozen=True):
     """The instants before `until_ms` (and after the span before) at which local time is UTC + `offset_ms`."""
 
     until_ms: int

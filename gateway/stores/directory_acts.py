@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import Connection, insert, select
@@ -16,8 +15,7 @@ from gateway.stores.schema import audit, fit_text
 FIRST_PAGE = Page(limit=100)
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """One change by one actor at one instant (Unix seconds), in a transaction of its own."""
 
     connection: Connection

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import monotonic
+
+import msgspec
 
 from gateway.pace import MINUTE_S, RETRY_BUSY_S, PaceLimit, Room
 from gateway.stores.state_base import (
@@ -27,14 +28,12 @@ _DUST = 1e-6
 _COUNTED_ONCE = {"requests": 1, "concurrency": 1}
 
 
-@dataclass(slots=True)
-class _Counter:
+class _Counter(msgspec.Struct):
     spent_nano: int
     reserved_nano: int = 0
 
 
-@dataclass(slots=True)
-class _Meter:
+class _Meter(msgspec.Struct):
     """How much of one limit is used: drained over a minute, or given back when a call ends."""
 
     used: float

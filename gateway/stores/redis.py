@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -36,17 +35,15 @@ class Lost(Exception):
     """The server did not answer, or has lost its counters; whether the operation took effect is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls: the worker, and for how long it counts as alive after a call."""
 
     worker: str
     lease_ms: int = 15_000
 
 
-@dataclass(slots=True)
-class _Queue:
-    waiting: list[tuple[Operation, asyncio.Future[Answer]]] = field(default_factory=list)
+class _Queue(msgspec.Struct):
+    waiting: list[tuple[Operation, asyncio.Future[Answer]]] = msgspec.field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import (
@@ -59,8 +58,7 @@ COLUMNS: Mapping[GroupBy, str] = {
 """The column of `requests` behind every group that is not made of time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True):
     """What sums are read from: the requests, or a cube's tiles of one grain."""
 
     table: Table

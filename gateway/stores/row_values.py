@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, TypeAlias
@@ -30,8 +29,7 @@ SEPARATOR = ","
 _LONGEST_NAME = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shape:
+class _Shape(msgspec.Struct, frozen=True, kw_only=True):
     """How the records of one table are taken apart."""
 
     fitting: type[msgspec.Struct]

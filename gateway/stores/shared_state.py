@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import structlog
 
 from gateway.clock import Clock
@@ -34,8 +34,7 @@ _FRESH_MS = 10_000
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedRules:
+class SharedRules(msgspec.Struct, frozen=True, kw_only=True):
     """What happens without the server, and how long things take."""
 
     fails_open: bool = False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TypeAlias
+
+import msgspec
 
 from gateway.errors import InvalidRequest
 
@@ -19,8 +20,7 @@ Span: TypeAlias = tuple[int, int]
 """Unix ms, the end excluded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealing:
+class Sealing(msgspec.Struct, frozen=True, kw_only=True):
     """How far the rollups can be trusted."""
 
     unsealed: Mapping[int, Sequence[int]]
@@ -29,8 +29,7 @@ class Sealing:
     """Before this, the requests in the rollups are gone from the ledger; those in it are latecomers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiling:
+class Tiling(msgspec.Struct, frozen=True, kw_only=True):
     """Spans to be summed, by where their sums come from; together each instant's requests count once."""
 
     sealed: Mapping[int, list[Span]]
@@ -51,11 +50,10 @@ def tile(cuts: Sequence[int], grains: Sequence[int], sealing: Sealing) -> Tiling
     return Tiling(sealed={g: _joined(spans) for g, spans in laying.sealed.items()}, raw=_joined(laying.raw))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Laying:
+class _Laying(msgspec.Struct, kw_only=True):
     sealing: Sealing
     sealed: dict[int, list[Span]]
-    raw: list[Span] = field(default_factory=list)
+    raw: list[Span] = msgspec.field(default_factory=list)
 
     def cover(self, start: int, end: int, grains: Sequence[int]) -> None:
         if start >= end:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from gateway.clock import Clock
@@ -24,8 +24,7 @@ _PAUSE_S = 0.02
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How many days requests (with their attempts) and decisions are kept; None for ever."""
 
     requests_days: int | None = None

@@ -7,14 +7,14 @@ import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.exchange import TransportFailure
 from gateway.upstreams.connection import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolLimits:
+class PoolLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of an `HttpPool`."""
 
     max_connections_per_origin: int
@@ -22,8 +22,7 @@ class PoolLimits:
     max_header_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """Where an origin listens; `tls` is None for plain HTTP."""
 
     host: str

@@ -6,8 +6,9 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from gateway.exchange import Call, TransportFailure
 from gateway.upstreams.authorities import system_tls
@@ -73,8 +74,7 @@ class PooledReply(BodyReply):
             self._origin.release(connection)
 
 
-@dataclass(slots=True)
-class _Route:
+class _Route(msgspec.Struct):
     loop: asyncio.AbstractEventLoop
     origin: Origin
     start: bytes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from policies.facts import Dialect
 
@@ -35,8 +36,7 @@ PATHS: Mapping[Dialect, str] = {
 """Appended to a deployment's base URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(msgspec.Struct, frozen=True):
     """A vendor whose API we speak without a library."""
 
     dialect: Dialect

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw, Struct
@@ -94,15 +93,14 @@ _RESPONSE_EVENT = msgspec.json.Decoder(_ResponseEvent)
 _DEMAND = msgspec.json.Decoder(_Demand)
 
 
-@dataclass(slots=True)
-class _Said:
+class _Said(Struct):
     """What a choice of a chat stream has said so far."""
 
-    text: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
-    calls: dict[int, list[_Called | None]] = field(default_factory=lambda: defaultdict(list))
-    legacy: list[_Called | None] = field(default_factory=list)
-    audio: Raw = field(default_factory=Raw)
+    text: list[str] = msgspec.field(default_factory=list)
+    refusal: list[str] = msgspec.field(default_factory=list)
+    calls: dict[int, list[_Called | None]] = msgspec.field(default_factory=lambda: defaultdict(list))
+    legacy: list[_Called | None] = msgspec.field(default_factory=list)
+    audio: Raw = msgspec.field(default_factory=Raw)
     finish: str | None = None
 
     def add(self, piece: _ChunkChoice) -> None:

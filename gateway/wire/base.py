@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gateway.errors import GatewayError
 from gateway.exchange import ChatRequest, Fault, Target
@@ -12,8 +13,7 @@ from policies.facts import Dialect, Turn
 from policies.pricing import Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A complete non-streaming answer in the client's dialect, or the fault found in its place."""
 
     body: bytes

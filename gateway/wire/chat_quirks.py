@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from gateway.exchange import Fault
 from policies.verdicts import OutcomeKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatQuirks:
+class ChatQuirks(msgspec.Struct, frozen=True, kw_only=True):
     """How one provider's chat dialect departs from OpenAI's; the defaults are no departure."""
 
-    renamed_fields: Mapping[str, str] = field(default_factory=dict)
+    renamed_fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Request fields the vendor knows by another name."""
-    renamed_roles: Mapping[str, str] = field(default_factory=dict)
-    maxima: Mapping[str, float] = field(default_factory=dict)
+    renamed_roles: Mapping[str, str] = msgspec.field(default_factory=dict)
+    maxima: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Request fields whose numbers the vendor bounds more tightly."""
-    refused_fields: Mapping[str, str] = field(default_factory=dict)
+    refused_fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Request fields the vendor would silently ignore, and what the client is told of each."""
     max_stops: int | None = None
     """How many stop sequences a request may have, always in a list; None leaves it to the vendor."""
@@ -32,9 +32,9 @@ class ChatQuirks:
     """Answers can be made JSON objects, but not to follow a schema."""
     incomplete_answers: bool = False
     """Answers and chunks may lack fields, repeat roles and finishes, or number tool calls wrongly."""
-    finish_reasons: Mapping[str, str] = field(default_factory=dict)
+    finish_reasons: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The vendor's own finish reasons in OpenAI's words."""
-    failed_finishes: Mapping[str, OutcomeKind] = field(default_factory=dict)
+    failed_finishes: Mapping[str, OutcomeKind] = msgspec.field(default_factory=dict)
     """Finish reasons that mean the answer failed."""
 
     def finish_fault(self, reasons: Iterable[str | None]) -> Fault | None:

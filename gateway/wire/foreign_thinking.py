@@ -7,7 +7,6 @@ A conversation that moved from GLM to Claude holds GLM's thinking blocks; Anthro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,11 +16,10 @@ from gateway.wire.anthropic_signatures import is_signature
 from gateway.wire.anthropic_types import UNREADABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Stripped:
+class Stripped(Struct, frozen=True):
     """Top-level fields of the request to replace and to remove; both empty where all was Anthropic's own."""
 
-    replace: Mapping[str, bytes] = field(default_factory=dict)
+    replace: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     remove: tuple[str, ...] = ()
 
 

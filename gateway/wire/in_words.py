@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InWords:
+class InWords(Struct, frozen=True, kw_only=True):
     """What to change in a request so that a demand is made in words; nothing by default."""
 
-    replace: Mapping[str, bytes] = field(default_factory=dict)
+    replace: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     remove: tuple[str, ...] = ()
     instruction: str = ""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 
 from gateway.errors import GatewayError
@@ -24,8 +24,7 @@ _DRIVER_KEEPS_MS = 86_400_000
 _LOST = Problem(code="internal_error", message="the workflow could not be carried on; see the gateway's log")
 
 
-@dataclass(slots=True, kw_only=True)
-class Caretaker:
+class Caretaker(msgspec.Struct, kw_only=True):
     """One per process; of all processes on a database one at a time sweeps."""
 
     store: WorkflowStore
@@ -37,7 +36,7 @@ class Caretaker:
     shared: bool
     """Whether other processes may submit to the same database."""
     _looked: bool = False
-    _mended: set[tuple[str, State, int]] = field(default_factory=set)
+    _mended: set[tuple[str, State, int]] = msgspec.field(default_factory=set)
 
     async def watch(self) -> None:
         """Look after workflows until cancelled; the library is loaded only when there is one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -59,8 +58,7 @@ class Submission(Task, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Task(**{name: getattr(self, name) for name in Task.__struct_fields__})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(msgspec.Struct, frozen=True, kw_only=True):
     """A workflow with all that is known of it."""
 
     row: WorkflowRow
@@ -70,8 +68,7 @@ class View:
     answer: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """The front of the workflows; every method raises NotFound for what is another team's."""
 
     store: WorkflowStore

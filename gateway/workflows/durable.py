@@ -13,10 +13,10 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from gateway.errors import Internal, StoreUnavailable
@@ -44,8 +44,7 @@ _only_one = threading.Lock()
 _log = structlog.get_logger("gateway")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Driven:
+class Driven(msgspec.Struct, frozen=True, kw_only=True):
     """What the driver calls back."""
 
     perform: Callable[[StepName, str], Coroutine[object, object, str]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from gateway.clock import Clock, new_id
 from gateway.keyring import KeyRing
@@ -31,8 +32,7 @@ from policies.facts import Dialect
 _LOOK_S = 0.02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Materials:
+class Materials(msgspec.Struct, frozen=True, kw_only=True):
     """What workflows are made from."""
 
     settings: WorkflowSettings
@@ -51,8 +51,7 @@ class Materials:
     drain_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
+class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The assembled workflows of one process."""
 
     desk: Desk

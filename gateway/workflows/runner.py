@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -24,8 +23,7 @@ Said = Literal["next", "stop"]
 """Whether the workflow goes on with its next step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRule:
+class StepRule(msgspec.Struct, frozen=True, kw_only=True):
     """How often a step is tried, how long one try may take, and how long to wait between two (seconds)."""
 
     attempts: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -57,8 +56,7 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
     error: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """What the events of a workflow amount to."""
 
     steps: tuple[StepView, ...]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -93,8 +92,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 Result = Detection | Analysis | Decided | Escalation | Execution | Validation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class Home(msgspec.Struct, frozen=True, kw_only=True):
     """What this process knows of calls it finds open, and how often they may be made again."""
 
     name: str
@@ -106,8 +104,7 @@ class Home:
     reruns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepParts:
+class StepParts(msgspec.Struct, frozen=True, kw_only=True):
     """What steps are carried out with."""
 
     pipeline: Pipeline

@@ -6,9 +6,10 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
+
+import msgspec
 
 from gateway.errors import InvalidRequest
 
@@ -22,8 +23,7 @@ _PORTS = {"https": 443, "http": 80}
 _REFUSED = "this webhook cannot be told: {why}; give a public https URL, or allow its host in webhook_allow"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A vetted URL with the addresses it may be reached at; they are the only ones used."""
 
     url: str

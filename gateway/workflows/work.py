@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
@@ -53,8 +52,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """The findings validated; a rejected one is told, and lowers no floor by itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a step starts from."""
 
     row: WorkflowRow
@@ -74,8 +72,7 @@ class Work:
         return replace(self.exchange, decision=self.decided())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loader:
+class Loader(msgspec.Struct, frozen=True, kw_only=True):
     """Makes a workflow's work out of what is kept."""
 
     store: WorkflowStore

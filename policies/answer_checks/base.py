@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 MAX_CHARS = 262_144
 """How much of an answer is looked at: a longer one is judged by its first part, its end by its last line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     """A tool the answer calls, its arguments as the model wrote them."""
 
     name: str
     arguments: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """A tool the request declared; `parameters` is its JSON schema, None where it declared none."""
 
     name: str
     parameters: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerView:
+class AnswerView(msgspec.Struct, frozen=True, kw_only=True):
     """A finished answer, in any dialect, as far as checking it needs."""
 
     text: str
@@ -38,8 +36,7 @@ class AnswerView:
     tools: tuple[Tool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """One check's verdict; the reason never quotes the answer's own words."""
 
     check: str

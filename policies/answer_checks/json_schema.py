@@ -9,9 +9,9 @@ RE2 and counts its steps. An assertion it does not know makes the verdict unknow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote
 
+import msgspec
 import re2
 
 from policies.answer_checks.json_keywords import ASSERTIONS, matches
@@ -24,8 +24,7 @@ _UNKNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """Whether a value satisfies a schema; None where that cannot be told. `fault` names path and keyword."""
 
     holds: bool | None

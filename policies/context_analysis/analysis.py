@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from policies.context_analysis import complexity, dependencies, python_code
 from policies.context_analysis.language_table import Language
@@ -16,8 +18,7 @@ from policies.context_analysis.rules import Rules
 LIMIT_BYTES = 262_144
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
+class _Measured(msgspec.Struct, frozen=True):
     """A file's report and what the totals need besides."""
 
     report: FileReport

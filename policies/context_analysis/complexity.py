@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
+
+import msgspec
 
 from policies.context_analysis.lexing import bracket_excess
 
@@ -28,8 +29,7 @@ _OPENER = re.compile(r"/(?=\*)|%(?=[qQrwiI]?[\[{(<])|<(?=<<)|\[(?==*\[)")
 _STRAY = re.compile(r"[\\`'\"#]")
 
 
-@dataclass(frozen=True, slots=True)
-class Complexity:
+class Complexity(msgspec.Struct, frozen=True):
     """McCabe's number of each function, and of the code outside functions."""
 
     functions: tuple[int, ...]
@@ -125,8 +125,7 @@ class _Process(Protocol):
     def __call__(self, tokens: Iterable[str], reader: _Reader) -> Iterable[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     """The parts of lizard that work on text in memory."""
 
     context: _MakeContext

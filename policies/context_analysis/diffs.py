@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 MAX_FILES = 500
 MAX_HUNKS = 5_000
@@ -17,8 +18,7 @@ _HUNK = re.compile(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@ ?(
 _HEADERS = ("diff --git ", "--- ", "+++ ", "Index: ", "rename from ", "rename to ", "Binary files ")
 
 
-@dataclass(slots=True)
-class FileDiff:
+class FileDiff(msgspec.Struct):
     """One file of a diff; the lists run in step with the hunks."""
 
     path: str | None = None
@@ -26,14 +26,14 @@ class FileDiff:
     added: int = 0
     removed: int = 0
     hunks: int = 0
-    headings: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
+    headings: list[str] = msgspec.field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
     """The new side: kept and added lines."""
-    numbers: list[int] = field(default_factory=list)
+    numbers: list[int] = msgspec.field(default_factory=list)
     """The number of each of `lines` in the new file."""
-    fresh: list[bool] = field(default_factory=list)
+    fresh: list[bool] = msgspec.field(default_factory=list)
     """Whether each of `lines` was added."""
-    starts: list[int] = field(default_factory=list)
+    starts: list[int] = msgspec.field(default_factory=list)
     """Where in `lines` each hunk begins."""
 
 

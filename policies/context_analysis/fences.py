@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 MAX_BLOCKS = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fence:
+class Fence(msgspec.Struct, frozen=True, kw_only=True):
     """One fenced block: its info string, its contents, and whether it was closed."""
 
     info: str
@@ -30,8 +29,7 @@ class Fence:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fenced:
+class Fenced(msgspec.Struct, frozen=True, kw_only=True):
     """A text split into its fenced blocks and the lines between them."""
 
     blocks: tuple[Fence, ...]

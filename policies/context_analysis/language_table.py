@@ -7,13 +7,13 @@ no dependencies: both stay unknown rather than nought.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 from policies.context_analysis.lexing import Style
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
+class Language(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table; `classes` and `imports` must not backtrack over more than a line."""
 
     name: str
@@ -24,7 +24,7 @@ class Language:
     """A file suffix that makes lizard read this language."""
     classes: re.Pattern[str] | None = None
     imports: tuple[re.Pattern[str], ...] = ()
-    hints: tuple[str, ...] = field(default=(), repr=False)
+    hints: tuple[str, ...] = ()
     """RE2 patterns; each one found in an untagged block speaks once for this language."""
 
 

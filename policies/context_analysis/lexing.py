@@ -7,9 +7,10 @@ back what it took (possessive quantifiers), so the time is proportional to the l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+import msgspec
 
 Style = Literal["c", "js", "python", "hash", "php", "rust", "go", "sql", "markup", "data"]
 
@@ -41,8 +42,7 @@ _PATTERNS: dict[Style, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Lexed:
+class Lexed(msgspec.Struct, frozen=True):
     """A text without comments (`code`), and without the contents of its strings either (`bare`).
 
     Both keep every line break, so line numbers stay true. `closed` tells whether each string and block

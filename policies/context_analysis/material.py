@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice, pairwise
+
+import msgspec
+from msgspec.structs import replace
 
 from policies.context_analysis.diffs import FileDiff, looks_like_diff, read_diff, safe_path, touched
 from policies.context_analysis.report import Change, Snippet
@@ -25,8 +27,7 @@ _BINARY_SHARE = 0.05
 Sources = Mapping[str, str] | Sequence[Snippet]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """One file's text as it will be measured."""
 
     path: str | None

@@ -6,7 +6,8 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 _MIN_METHODS = 3
 """Of two methods nobody can tell whether they belong together."""
@@ -28,8 +29,7 @@ def parse(text: str) -> ast.Module | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class PythonFacts:
+class PythonFacts(msgspec.Struct, frozen=True):
     """What the tree of a Python text tells."""
 
     imports: tuple[str, ...]

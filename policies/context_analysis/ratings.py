@@ -7,7 +7,8 @@ passes 1. It is None where nothing was there for any of its rules to look at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+
+import msgspec
 
 from policies.context_analysis.report import ContextReport, FileReport, Impact, Rating, Reason, Risk
 from policies.context_analysis.rules import Rule, Rules, path_words
@@ -16,8 +17,7 @@ from policies.facts import Declared
 _MAX_PATHS = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Evidence:
+class _Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules may look at."""
 
     declared: Declared
@@ -38,7 +38,7 @@ def assess_impact(
 ) -> Impact:
     """Return what the business stands to lose or gain; paths of the report count as well."""
     evidence = _gather(rules, declared, report, paths, description)
-    return Impact(**{field.name: _rate(field.name, rules.impact, evidence) for field in fields(Impact)})
+    return Impact(**{name: _rate(name, rules.impact, evidence) for name in Impact.__struct_fields__})
 
 
 def assess_risk(
@@ -51,7 +51,7 @@ def assess_risk(
 ) -> Risk:
     """Return what could go wrong with code measured by `analyze_code(..., rules=rules)`."""
     evidence = _gather(rules, declared, report, paths, description)
-    return Risk(**{field.name: _rate(field.name, rules.risk, evidence) for field in fields(Risk)})
+    return Risk(**{name: _rate(name, rules.risk, evidence) for name in Risk.__struct_fields__})
 
 
 def _gather(
@@ -161,5 +161,5 @@ _LOOKS: dict[str, _Look] = {
 
 def ratings(rated: Impact | Risk) -> Iterable[tuple[str, Rating]]:
     """Yield each dimension's name and rating, in the order of the fields."""
-    for field in fields(rated):
-        yield field.name, getattr(rated, field.name)
+    for name in rated.__struct_fields__:
+        yield name, getattr(rated, name)

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Parsed = Literal["whole", "fragment", "unknown"]
 """`whole`: Python that parses, or another language whose brackets and strings close; `fragment`: measured
 leniently; `unknown`: not measured, and left out of every total but `coverage`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snippet:
+class Snippet(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of code as it was found: a fenced block, a pasted file, or a diff of many files."""
 
     text: str
@@ -23,8 +23,7 @@ class Snippet:
     """The fence's own word for the language, e.g. `py`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What a diff does to one file; lines and hunks counted, never applied."""
 
     added: int
@@ -34,16 +33,14 @@ class Change:
     """Functions and classes named by the hunk headers, as the headers write them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Construct:
+class Construct(msgspec.Struct, frozen=True, kw_only=True):
     """A declared pattern seen in the code: the rule's id and the 1-based line (new side of a diff)."""
 
     rule: str
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
+class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     """The measures of one file or block."""
 
     path: str | None
@@ -73,8 +70,7 @@ class FileReport:
     constructs: tuple[Construct, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContextReport:
+class ContextReport(msgspec.Struct, frozen=True, kw_only=True):
     """Every file's measures and their totals; a total is None when no file could give it."""
 
     files: tuple[FileReport, ...] = ()
@@ -94,8 +90,7 @@ class ContextReport:
     languages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One rule that spoke: its id, how much it weighs, and why in the pack's own words."""
 
     rule: str
@@ -105,16 +100,14 @@ class Reason:
     """The path, or path and line, that matched; None for declared context and words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
+class Rating(msgspec.Struct, frozen=True, kw_only=True):
     """How much of one dimension is at stake, 0..1; None where nothing was there to judge by."""
 
     score: float | None = None
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
+class Impact(msgspec.Struct, frozen=True, kw_only=True):
     """What the business stands to lose or gain."""
 
     revenue: Rating = Rating()
@@ -124,8 +117,7 @@ class Impact:
     strategic: Rating = Rating()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """What could go wrong with the code."""
 
     security: Rating = Rating()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import msgspec
@@ -80,8 +79,7 @@ class RulesDoc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     risk: list[RuleDoc]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One compiled rule."""
 
     id: str
@@ -89,7 +87,7 @@ class Rule:
     because: str
     raises: Mapping[str, float]
     languages: frozenset[str] = frozenset()
-    patterns: tuple[re2._Regexp[str], ...] = field(default=(), repr=False)
+    patterns: tuple[re2._Regexp[str], ...] = ()
     measure: MeasureDoc | None = None
 
     def matches(self, text: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from policies.context_analysis.ratings import measured, ratings
 from policies.context_analysis.report import ContextReport, Impact, Risk
@@ -13,8 +12,8 @@ from policies.verdicts import Signal
 _COUNTS = (*MEASURES, "classes", "coverage")
 SIGNAL_NAMES: tuple[str, ...] = (
     *(f"context.{name}" for name in _COUNTS),
-    *(f"context.risk_{field.name}" for field in fields(Risk)),
-    *(f"context.impact_{field.name}" for field in fields(Impact)),
+    *(f"context.risk_{name}" for name in Risk.__struct_fields__),
+    *(f"context.impact_{name}" for name in Impact.__struct_fields__),
 )
 """Every name `context_signals` can report."""
 

@@ -25,7 +25,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     results: frozenset[str] = _NONE
     """The error lines of the tool results in it."""
-    user: Unwrapped = _NOBODY
+    user: Unwrapped = msgspec.field(default_factory=lambda: _NOBODY)
     """A user's turn without its envelope."""
     text: str = ""
     """What the person typed themselves."""

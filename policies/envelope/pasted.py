@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
+
+import msgspec
 
 MAX_FALLBACK_CHARS = 400
 """How much of a prompt that is nothing but pasted material stands in for the ask."""
@@ -95,13 +96,12 @@ _BULLETS = frozenset("-*•")
 _LISTS = frozenset("-*+•0123456789")
 
 
-@dataclass(slots=True)
-class _Split:
+class _Split(msgspec.Struct):
     """The two halves while a text is being sorted."""
 
-    words: list[str] = field(default_factory=list)
-    evidence: list[str] = field(default_factory=list)
-    plain: list[str] = field(default_factory=list)
+    words: list[str] = msgspec.field(default_factory=list)
+    evidence: list[str] = msgspec.field(default_factory=list)
+    plain: list[str] = msgspec.field(default_factory=list)
 
     def flush(self) -> None:
         """Sort the plain lines gathered since the last fence."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from policies.envelope.document import CarriedDoc, ClientDoc, TagKind
 
@@ -27,13 +28,12 @@ class Tag(NamedTuple):
     closing: bool
 
 
-@dataclass(slots=True)
-class Cut:
+class Cut(msgspec.Struct):
     """A text without the tag blocks of its client."""
 
-    kept: list[str] = field(default_factory=list)
-    only: list[str] = field(default_factory=list)
-    evidence: list[str] = field(default_factory=list)
+    kept: list[str] = msgspec.field(default_factory=list)
+    only: list[str] = msgspec.field(default_factory=list)
+    evidence: list[str] = msgspec.field(default_factory=list)
     summary: str = ""
 
 

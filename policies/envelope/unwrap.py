@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import methodcaller
+
+import msgspec
 
 from policies.envelope.document import BlockDoc, ClientDoc, HeaderDoc, PartDoc, ReplyDoc
 from policies.envelope.tags import Tag, TagRules
@@ -16,14 +17,13 @@ _HEAD_CHARS = 600
 _MAX_LINE_CHARS = 240
 
 
-@dataclass(slots=True)
-class Unwrapped:
+class Unwrapped(msgspec.Struct):
     """What one user turn holds."""
 
     text: str = ""
     """The person's words with what they pasted; empty where the client alone spoke."""
-    evidence: list[str] = field(default_factory=list)
-    results: list[str] = field(default_factory=list)
+    evidence: list[str] = msgspec.field(default_factory=list)
+    results: list[str] = msgspec.field(default_factory=list)
     """Tool results that the client sent as user text."""
     client: str | None = None
     summary: str = ""

@@ -7,10 +7,11 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from operator import add
 from typing import Final
+
+import msgspec
 
 from policies.escalation_triggers.detector_text import MEASURES
 
@@ -59,8 +60,7 @@ _STORED: Final = len(LANES) + 1
 _ROW: Final = struct.Struct(f"<{_STORED + 1}H")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
     """Read one lane: `scale` turns a step into model units, `bias` and `slope` make calibrated log-odds."""
 
     scale: float
@@ -68,8 +68,7 @@ class Lane:
     slope: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expert:
+class Expert(msgspec.Struct, frozen=True, kw_only=True):
     """Estimate the gain for one kind of ask: a mean and a weight per measure and per `EVIDENCE` lane."""
 
     mean: float
@@ -77,8 +76,7 @@ class Expert:
     evidence: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Hold everything but the per-feature weights; one lane per name in `LANES`, one expert per kind."""
 
     lanes: tuple[Lane, ...]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 MAX_CHARS = 16_384
 """How much of a text is read: the first and the last half of this many characters."""
 _HALF = MAX_CHARS // 2
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(msgspec.Struct, frozen=True):
     """A text, or its head and tail with a line break between them where it is longer than MAX_CHARS."""
 
     text: str

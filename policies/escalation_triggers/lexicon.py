@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
+import msgspec
 import re2
 
 from policies.escalation_triggers.excerpt import Excerpt
@@ -47,8 +47,7 @@ _WINDOW = 32
 _QUOTE_REACH = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(msgspec.Struct, frozen=True):
     """One entry of a lexicon."""
 
     text: str
@@ -60,15 +59,13 @@ class Term:
         return len(self.text) > len("//") and self.text[0] == self.text[-1] == "/"
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     signal: str
     term: Term
     find: Find
 
 
-@dataclass(slots=True)
-class _Text:
+class _Text(msgspec.Struct):
     """An excerpt encoded once: RE2 works on bytes, spans are in characters."""
 
     excerpt: Excerpt

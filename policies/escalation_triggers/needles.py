@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 MIN_CHARS: Final = 3
 MAX_CHARS: Final = 12
@@ -34,8 +35,7 @@ class _Unreadable(Exception):
     """The pattern holds a construct this reader does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(msgspec.Struct, frozen=True):
     """What a piece of a pattern matches: one of `exact`, or any text with one of each of `holds` in it."""
 
     exact: _Literals | None = None
@@ -50,8 +50,7 @@ _ANYTHING = _Part()
 _NOTHING = _Part(frozenset(("",)))
 
 
-@dataclass(frozen=True, slots=True)
-class Needles:
+class Needles(msgspec.Struct, frozen=True):
     """What is known of a pattern's matches before it is run."""
 
     groups: tuple[_Literals, ...] = ()

@@ -8,15 +8,15 @@ numbers. A pattern's first group, where it has one, is the datum; otherwise the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from policies.sensitive_data import checks
 
 Check = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """One shape of one kind of datum."""
 
     kind: str

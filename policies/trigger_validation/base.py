@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import msgspec
 
 from policies.facts import Features, Snapshot
 from policies.policy import Deployment, Policy
@@ -15,8 +16,7 @@ Mark = Literal["pass", "fail", "abstain"]
 Verdict = Literal["confirmed", "doubtful", "rejected"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One finding with all that its validation may look at."""
 
     finding: Finding
@@ -44,8 +44,7 @@ class Case:
         return next((a for a in self.decision.alternatives if a.tier == "premium"), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One dimension's verdict on a finding, and why."""
 
     dimension: Dimension
@@ -53,8 +52,7 @@ class Check:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """A validated finding: every dimension's verdict, and what they come to as the pack combines them."""
 
     trigger: str

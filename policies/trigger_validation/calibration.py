@@ -7,15 +7,15 @@ weight * (1 - prior) + n - k); see Gelman et al., Bayesian Data Analysis, 3rd ed
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 _STEPS = 200
 _TINY = 1e-300
 _CLOSE = 1e-14
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
+class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
     """A share with how surely it is known: posterior mean, central interval, and the outcomes behind it."""
 
     mean: float

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+import msgspec
 
 from policies.facts import Tier
 from policies.trigger_validation.calibration import Calibrated, calibrate, pooled
@@ -40,8 +41,7 @@ def premium_needed(label: OutcomeLabel, tier: Tier) -> bool | None:
     return True if tier == "base" else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
+class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     """One outcome of one decision, with the triggers that had fired in it."""
 
     decision_id: str
@@ -52,8 +52,7 @@ class Labelled:
     missed: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerRecord:
+class TriggerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How often a trigger fired, and what became of the decisions it spoke in."""
 
     fired: int = 0
@@ -72,11 +71,10 @@ class TriggerRecord:
         return self.true_positives + self.false_positives
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """Records by trigger."""
 
-    records: Mapping[str, TriggerRecord] = field(default_factory=dict)
+    records: Mapping[str, TriggerRecord] = msgspec.field(default_factory=dict)
 
     def precision(self, trigger: str, rules: QualityRules) -> Calibrated:
         """Return how often a trigger is right when it fires, shrunk toward all triggers' share."""

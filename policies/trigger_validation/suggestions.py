@@ -12,9 +12,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from policies.condition import Compare, Condition, Every, Negated, Some
 from policies.policy import Trigger
@@ -36,8 +38,7 @@ _TEXT_CHARS = 4_000
 Kind = Literal["threshold", "weight", "lexicon"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """A decision of which it is known whether it needed premium."""
 
     needed: bool
@@ -50,8 +51,7 @@ class Evidence:
     """The ask, where prompts are kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggestion:
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     """A change for a person to make, or not, and the outcomes that speak for it."""
 
     kind: Kind

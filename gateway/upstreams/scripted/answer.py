@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.upstreams.scripted.scenario import Scenario
 from gateway.upstreams.scripted.schema import build_instance
@@ -23,16 +23,14 @@ Finish = Literal["stop", "length", "tool_calls", "refusal"]
 REFUSAL = "I can't help with that request."
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True):
     """A tool the request declares."""
 
     name: str
     schema: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What matters of a request, whatever its dialect."""
 
     text: str
@@ -50,16 +48,14 @@ class Ask:
     """How many answers are wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True):
     """One call, its arguments as JSON text."""
 
     name: str
     arguments: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The fake model's answer, in the pieces a stream would carry."""
 
     reasoning: tuple[str, ...] = ()

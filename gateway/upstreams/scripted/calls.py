@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from gateway.upstreams.scripted.json_view import JsonObject
 from gateway.upstreams.scripted.scenario import Scenario
@@ -12,8 +13,7 @@ from gateway.upstreams.scripted.scenario import Scenario
 _SECRETS = {"authorization", "x-api-key", "api-key", "cookie", "proxy-authorization"}
 
 
-@dataclass(slots=True, kw_only=True)
-class VendorCall:
+class VendorCall(msgspec.Struct, kw_only=True):
     """One call, from the vendor's side; the fields below `scenario` change until it is over."""
 
     path: str
@@ -24,7 +24,7 @@ class VendorCall:
     key_tail: str
     """The last four characters of the key that came with it."""
     body: JsonObject
-    scenario: Scenario = field(default_factory=Scenario)
+    scenario: Scenario = msgspec.field(default_factory=Scenario)
     status: int | None = None
     """What was answered; None while nothing was."""
     events_sent: int = 0

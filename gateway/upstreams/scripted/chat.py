@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.upstreams.scripted.answer import Answer, Ask, Tool, ToolCall, compose_answer
 from gateway.upstreams.scripted.json_view import JsonObject, field, number, rows, text, text_of

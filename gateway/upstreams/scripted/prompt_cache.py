@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -12,8 +11,7 @@ from gateway.upstreams.scripted.json_view import JsonObject, field, rows, text
 from gateway.upstreams.scripted.text import BYTES_PER_TOKEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptUse:
+class PromptUse(msgspec.Struct, frozen=True, kw_only=True):
     """How a prompt's tokens are billed; the three add up to the prompt."""
 
     fresh: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 BYTES_PER_TOKEN = 4
@@ -22,8 +23,7 @@ _PATTERN: tuple[tuple[str, ...], ...] = (("The", "A", "Each", "This"), _QUALITIE
 _CLOSE: tuple[tuple[str, ...], ...] = (_LINKS, ("the", "its", "every"), _QUALITIES, _NOUNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """Identity of one answer: unique per call, so identifiers made from it are too."""
 
     seed: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -13,8 +12,7 @@ from gateway.upstreams.scripted.scenario import Scenario
 from gateway.upstreams.scripted.text import Stamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """An error in the vendor's words."""
 
     status: int
@@ -26,8 +24,7 @@ class Refusal:
     param: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True, kw_only=True):
     """An answer in a dialect: the plain body, and the SSE events where a stream was asked for."""
 
     body: JsonObject

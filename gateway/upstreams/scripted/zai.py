@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.upstreams.scripted.answer import Answer, Ask
 from gateway.upstreams.scripted.chat import OpenAI, count_prompt, read_ask

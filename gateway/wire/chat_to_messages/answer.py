@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -88,8 +87,7 @@ class Completion(Struct):
     object: Literal["chat.completion"] = "chat.completion"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerSettings:
+class AnswerSettings(Struct, frozen=True, kw_only=True):
     """What an answer needs beside its bytes."""
 
     created: int
@@ -132,8 +130,7 @@ def chat_id(message_id: str) -> str:
     return f"chatcmpl-{message_id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
+class Calls(Struct, frozen=True, kw_only=True):
     """Which calls an answer made, as far as its finish reason goes."""
 
     any: bool

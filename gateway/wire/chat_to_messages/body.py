@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 from msgspec import Raw, Struct
 
@@ -154,8 +152,7 @@ class ChatBody(Struct):
     user: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerForm:
+class AnswerForm(Struct, frozen=True):
     """What the request says of the answer's form."""
 
     json: bool

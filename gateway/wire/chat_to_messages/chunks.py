@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -23,8 +22,7 @@ from policies.pricing import Usage
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelaySettings(AnswerSettings):
+class RelaySettings(AnswerSettings, frozen=True, kw_only=True):
     """What a stream needs beside its bytes."""
 
     with_usage: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway.wire.anthropic_signatures import is_signature
@@ -31,8 +32,7 @@ OPENER = "Continue."
 _SYSTEM_ROLES = frozenset(("system", "developer"))
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True):
     """The history in Anthropic's form."""
 
     system: list[TextBlock]

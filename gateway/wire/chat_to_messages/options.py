@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.errors import InvalidRequest
 from gateway.wire.anthropic_types import Thinking
@@ -28,16 +29,14 @@ EFFORT_BUDGETS: Mapping[str, int] = {
 """Thinking tokens by OpenAI's `reasoning_effort`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How much may be written, and how much of that is thinking."""
 
     max_tokens: int
     thinking: Thinking | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(msgspec.Struct, frozen=True):
     """How tokens are drawn; None leaves it to the vendor."""
 
     temperature: float | None

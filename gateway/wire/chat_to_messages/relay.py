@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import Raw
@@ -29,8 +28,7 @@ from gateway.wire.sse import DONE
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(slots=True)
-class _OpenCall:
+class _OpenCall(msgspec.Struct):
     """A tool call under way; `index` counts the client's tools, None marks the JSON helper."""
 
     index: int | None
@@ -39,8 +37,7 @@ class _OpenCall:
     """Arguments were sent; until then there may be none, and JSON text must not be empty."""
 
 
-@dataclass(slots=True)
-class _Thought:
+class _Thought(msgspec.Struct):
     """A thinking block under way."""
 
     texts: list[str]

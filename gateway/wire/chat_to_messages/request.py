@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -44,8 +43,7 @@ this gateway does not know."""
 _USER_ID_CHARS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _Toolbox:
+class _Toolbox(msgspec.Struct, frozen=True):
     tools: list[Tool]
     choice: ToolChoice | None
     instructions: list[TextBlock]

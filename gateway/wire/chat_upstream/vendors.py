@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.wire.chat_upstream.body import SentChat, ThinkingSwitch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatVendor:
+class ChatVendor(msgspec.Struct, frozen=True, kw_only=True):
     """One provider's ways; the defaults are those of most self-styled OpenAI-compatible servers."""
 
     limit_is_max_completion_tokens: bool = False

@@ -7,7 +7,6 @@ is open grows as it comes, calls behind it wait until it is complete.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -34,15 +33,14 @@ _FIELDS: Mapping[str, tuple[bytes, bytes]] = {
 }
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(msgspec.Struct, eq=False):
     """A call under way."""
 
     id: str
     name: str
-    waiting: list[str] = field(default_factory=list)
+    waiting: list[str] = msgspec.field(default_factory=list)
     """Fragments not sent yet."""
-    sent: list[str] = field(default_factory=list)
+    sent: list[str] = msgspec.field(default_factory=list)
 
     def is_complete(self) -> bool:
         """Tell whether the arguments are a whole JSON object, which nothing can be added to."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import Raw, Struct
@@ -38,8 +37,7 @@ _ECHO = msgspec.json.Decoder(_Echo)
 _TOOLS = msgspec.json.Decoder(list[Tool])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseForm:
+class ResponseForm(Struct, frozen=True, kw_only=True):
     """The form one response takes."""
 
     created: int

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from msgspec import Raw
 
 from gateway.errors import InvalidRequest, Unsupported
@@ -42,8 +42,7 @@ _SHELL_SCHEMA = Raw(
 _SHELL_PURPOSE = "Runs a program on the user's machine and returns its output."
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """The client's tool behind a function."""
 
     kind: Kind
@@ -51,8 +50,7 @@ class Origin:
     namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Toolbox:
+class Toolbox(msgspec.Struct, frozen=True):
     """The functions to send, and whose they are."""
 
     tools: Sequence[SentTool]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
 
 from policies.context_analysis import (
@@ -55,7 +53,7 @@ def test_impact_is_seen(
     assert rating.reasons
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Impact)])
+@pytest.mark.parametrize("field", Impact.__struct_fields__)
 def test_no_evidence_is_unknown(rules: Rules, field: str) -> None:
     """With nothing to judge by the impact is unknown, with something that says nothing it is nought."""
     assert getattr(assess_impact(rules), field).score is None
@@ -173,7 +171,7 @@ def test_risk_without_code_is_unknown(rules: Rules) -> None:
     """No code, no paths, no words: nothing is known."""
     risk = assess_risk(rules, ContextReport())
 
-    assert [getattr(risk, field.name).score for field in fields(Risk)] == [None] * 5
+    assert [getattr(risk, field).score for field in Risk.__struct_fields__] == [None] * 5
 
 
 def test_signals_leave_out_the_unknown(rules: Rules) -> None:

@@ -3,13 +3,13 @@
 import math
 import sys
 import time
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from policies.escalation_triggers import detector as module
 from policies.escalation_triggers.detector import (
