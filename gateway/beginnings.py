@@ -21,6 +21,8 @@ class Beginning(msgspec.Struct, kw_only=True):
     """Where the first message begins."""
     end: int
     """Where the last one ends."""
+    tail: memoryview
+    """What stood behind the messages, from the closing bracket of their list on."""
     messages: tuple[msgspec.Raw, ...]
     """The first `owned` are copies, the others lie in `body`: no other body is kept in memory for them."""
     has_images: bool
@@ -30,20 +32,23 @@ class Beginning(msgspec.Struct, kw_only=True):
     unmixed: int = 0
     """So many of the first messages are known to hold no thinking but Anthropic's own."""
     counted: Tally | None = None
+    """Of `body[:end]`."""
+    tail_counted: Tally | None = None
     session: str | None = None
     """What tells the conversation from others, where nothing outside the messages counts."""
     system_head: str | None = None
     """The beginning of the first message as people read it, if it is the system's."""
 
-    def opens(self, raw: bytes) -> bool:
-        """Tell whether a body begins so."""
-        return raw.startswith(memoryview(self.body)[: self.end])
-
-    def tally(self) -> Tally:
-        """Return what is counted in `body[:end]` for the bound of tokens."""
-        if self.counted is None:
-            self.counted = tally(self.body[: self.end])
-        return self.counted
+    def tally(self, raw: bytes) -> Tally:
+        """Return what is counted in a body that begins so for the bound of tokens."""
+        head, tail, end = self.counted, self.tail_counted, len(raw)
+        if head is None:
+            head = self.counted = tally(self.body[: self.end])
+        if end - len(self.tail) < self.end or not raw.endswith(self.tail):
+            return head.plus(tally(raw[self.end :]))
+        if tail is None:
+            tail = self.tail_counted = tally(bytes(self.tail))
+        return head.plus(tally(raw[self.end : end - len(self.tail)])).plus(tail)
 
     def follow(self, known: Beginning) -> None:
         """Put before what is new what is known already, copying each message once from its body."""
@@ -54,5 +59,7 @@ class Beginning(msgspec.Struct, kw_only=True):
         self.turns = known.turns + self.turns
         self.unmixed = known.unmixed
         self.session, self.system_head = known.session, known.system_head
+        if self.tail is known.tail:
+            self.tail_counted = known.tail_counted
         if known.counted is not None:
             self.counted = known.counted.plus(tally(self.body[known.end : self.end]))

@@ -115,9 +115,7 @@ def bound_tokens(request: ChatRequest) -> int:
         texts = _without_images(raw)
         images = max(len(texts) - 1, raw.count(b'"image'))
         return tally(b"".join(texts)).tokens() + images * TOKENS_PER_IMAGE
-    if known is None:
-        return tally(raw).tokens()
-    return known.tally().plus(tally(raw[known.end :])).tokens()
+    return (tally(raw) if known is None else known.tally(raw)).tokens()
 
 
 def bound_text(text: str) -> int:

@@ -6,7 +6,7 @@ forwarded is the client's own body. Source: https://docs.claude.com/en/api/messa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -66,26 +66,7 @@ class AnthropicMessages:
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        body = self._bodies.read(raw)
-        view = body.view
-        user = view.metadata.user_id if view.metadata else None
-        return ChatRequest(
-            dialect="messages",
-            raw=raw,
-            model=view.model,
-            stream=bool(view.stream),
-            include_usage=True,
-            max_output_tokens=view.max_tokens,
-            messages=body.messages,
-            system=view.system if bytes(present(view.system)) else None,
-            has_images=body.has_images,
-            has_tools=bool(view.tools),
-            json_schema=_demands_schema(view),
-            user=user,
-            metadata=_metadata(user),
-            members=body.members,
-            beginning=body.beginning,
-        )
+        return self._bodies.read(raw)
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one message a step; system turns last."""
@@ -104,6 +85,25 @@ class AnthropicMessages:
         return encode_event(self.error_body(error, request_id), name="error")
 
 
+def _decode(raw: bytes) -> tuple[ChatRequest, Sequence[Raw]]:
+    view = decode_body(raw, _REQUEST)
+    user = view.metadata.user_id if view.metadata else None
+    request = ChatRequest(
+        dialect="messages",
+        raw=b"",
+        model=view.model,
+        stream=bool(view.stream),
+        include_usage=True,
+        max_output_tokens=view.max_tokens,
+        system=view.system if bytes(present(view.system)) else None,
+        has_tools=bool(view.tools),
+        json_schema=_demands_schema(view),
+        user=user,
+        metadata=_metadata(user),
+    )
+    return request, view.messages
+
+
 def _demands_schema(view: _Request) -> bool:
     asked = ABSENT if view.output_config is None else view.output_config.format
     return bool(bytes(present(asked)) or bytes(present(view.output_format)))
@@ -115,8 +115,7 @@ def _metadata(user: str | None) -> Mapping[str, str] | None:
 
 _FORM = Form(
     name="messages",
-    decode=lambda raw: decode_body(raw, _REQUEST),
-    listed=lambda view: tuple(view.messages),
+    decode=_decode,
     check=lambda _messages, _since: None,
     image_mark=b'"image"',
     shows=lambda message: any(turn.images for turn in read_turns(message)),

@@ -9,10 +9,11 @@ list (tools, limits) is the same too, only the new messages are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway.beginnings import Beginning
 from gateway.errors import InvalidRequest
@@ -31,17 +32,14 @@ _SAMPLE = 64
 _STAND_IN = b"{}"
 _MESSAGES = msgspec.json.Decoder(list[Raw])
 
-Shape = TypeVar("Shape")
 
-
-class Form(msgspec.Struct, Generic[Shape], frozen=True, kw_only=True):
+class Form(msgspec.Struct, frozen=True, kw_only=True):
     """How the bodies of a dialect are read."""
 
     name: str
     """The member that lists the messages."""
-    decode: Callable[[bytes], Shape]
-    """Returns the view of a body; raises InvalidRequest."""
-    listed: Callable[[Shape], tuple[Raw, ...]]
+    decode: Callable[[bytes], tuple[ChatRequest, Sequence[Raw]]]
+    """Returns what stands around the messages, and them; raises InvalidRequest."""
     check: Callable[[Sequence[Raw], int], None]
     """Raises InvalidRequest for a message, from the one of that number on, that is none."""
     image_mark: bytes
@@ -50,91 +48,66 @@ class Form(msgspec.Struct, Generic[Shape], frozen=True, kw_only=True):
     """Tells whether a message that holds the mark shows one."""
 
 
-class Body(msgspec.Struct, Generic[Shape], frozen=True, kw_only=True):
-    """A body as it was read."""
-
-    view: Shape
-    """Its list of messages may lack those of `beginning`."""
-    messages: tuple[Raw, ...]
-    has_images: bool
-    members: JsonObject
-    beginning: Beginning | None
-
-
-class _Frame(msgspec.Struct, Generic[Shape], frozen=True, kw_only=True):
+class _Frame(NamedTuple):
     """What stands around the messages of a body, as it was read."""
 
-    view: Shape
+    request: ChatRequest
+    """Without the body, its messages and what follows from them."""
     members: JsonObject
-    place: tuple[int, int]
-    """Where the list of messages begins and ends."""
     tail: memoryview
-    """All from the list's closing bracket on."""
+    """All from the closing bracket of the list on."""
     held: int
-    """So many bytes the view may keep in memory besides the body."""
+    """So many bytes of another body the request and the tail may keep in memory."""
 
 
-class _Kept(NamedTuple, Generic[Shape]):
+class _Kept(NamedTuple):
     """A beginning, and what its last bytes are: most bodies that do not begin so differ there."""
 
     sample_at: int
     sample: bytes
+    head: memoryview
+    """All of the body up to where the beginning ends."""
     beginning: Beginning
-    frame: _Frame[Shape]
+    frame: _Frame
     """Of the body that the beginning was found in."""
     size: int
 
 
-class Bodies(Generic[Shape]):
+class Bodies:
     """Reads bodies and remembers the beginnings of the newest conversations; threads may share it."""
 
-    def __init__(
-        self, form: Form[Shape], *, most: int = MAX_CONVERSATIONS, most_bytes: int = MAX_BYTES
-    ) -> None:
+    def __init__(self, form: Form, *, most: int = MAX_CONVERSATIONS, most_bytes: int = MAX_BYTES) -> None:
         self._form = form
         self._most, self._most_bytes = most, most_bytes
-        self._kept: list[_Kept[Shape]] = []
+        self._kept: list[_Kept] = []
         """Newest first; replaced, never changed."""
 
-    def read(self, raw: bytes) -> Body[Shape]:
-        """Return a body's view, messages and members; raise InvalidRequest."""
+    def read(self, raw: bytes) -> ChatRequest:
+        """Return the view of a body; raise InvalidRequest."""
         kept = self._recall(raw)
-        body = None if kept is None else self._read_between(raw, kept) or self._resume(raw, kept.beginning)
-        return self._begin(raw) if body is None else body
+        if kept is None:
+            return self._begin(raw)
+        return self._read_between(raw, kept) or self._resume(raw, kept.beginning) or self._begin(raw)
 
-    def _recall(self, raw: bytes) -> _Kept[Shape] | None:
+    def _recall(self, raw: bytes) -> _Kept | None:
         kept = self._kept
         for at, one in enumerate(kept):
-            if raw.startswith(one.sample, one.sample_at) and one.beginning.opens(raw):
+            if raw.startswith(one.sample, one.sample_at) and raw.startswith(one.head):
                 if at:
                     self._kept = [one, *kept[:at], *kept[at + 1 :]]
                 return one
         return None
 
-    def _begin(self, raw: bytes) -> Body[Shape]:
-        form = self._form
-        view = form.decode(raw)
-        messages = form.listed(view)
-        form.check(messages, 0)
+    def _begin(self, raw: bytes) -> ChatRequest:
+        request, listed = self._form.decode(raw)
+        messages = tuple(listed)
+        self._form.check(messages, 0)
         members = JsonObject(raw)
-        frame = self._framed(raw, view, members, 0) if len(messages) > _NEWEST else None
-        may_show = form.image_mark in raw
-        return Body(
-            view=view,
-            messages=messages,
-            has_images=may_show and self._shows(messages),
-            members=members,
-            beginning=None if frame is None else self._keep(raw, messages, frame, None, may_show=may_show),
-        )
-
-    def _framed(self, raw: bytes, view: Shape, members: JsonObject, held: int) -> _Frame[Shape] | None:
         place = members.place(self._form.name)
-        if place is None:
-            return None
-        tail = memoryview(raw)[place[1] - 1 :]
-        return _Frame(view=view, members=members, place=place, tail=tail, held=held)
+        frame = _Frame(request, members, memoryview(raw)[place[1] - 1 if place else 0 :], 0)
+        return self._made(raw, messages, frame, None)
 
-    def _read_between(self, raw: bytes, kept: _Kept[Shape]) -> Body[Shape] | None:
+    def _read_between(self, raw: bytes, kept: _Kept) -> ChatRequest | None:
         """Read only what is new between a known beginning and a known tail; None where there is other text.
 
         If in brackets it is a list, then it is the rest of that list, and all around it means what it meant.
@@ -147,59 +120,71 @@ class Bodies(Generic[Shape]):
         try:
             if not new.isascii():
                 new.decode()
-            listed = _MESSAGES.decode(b"[%b%b]" % (_STAND_IN, new))
+            listed = _MESSAGES.decode(b"[{}%b]" % new)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        members = was.members.moved(raw, known.start)
-        frame = self._framed(raw, was.view, members, was.held or len(known.body))
-        return None if frame is None else self._continued(raw, known, tuple(listed[1:]), frame)
+        members, held = was.members.moved(raw, known.start), was.held or len(known.body)
+        return self._continued(raw, known, listed, _Frame(was.request, members, was.tail, held))
 
-    def _resume(self, raw: bytes, known: Beginning) -> Body[Shape] | None:
+    def _resume(self, raw: bytes, known: Beginning) -> ChatRequest | None:
         """Read on behind what is known; None where only the whole body tells what is wrong or meant.
 
         A list that comes twice is such a case: its last occurrence counts, and may be the shorter one.
         """
-        form = self._form
         short = b"".join((raw[: known.start], _STAND_IN, raw[known.end :]))
         try:
-            view = form.decode(short)
+            request, listed = self._form.decode(short)
             members = JsonObject(short)
         except (InvalidRequest, ValueError, RecursionError):
             return None
-        frame = self._framed(raw, view, members.moved(raw, known.start), len(short))
-        return None if frame is None else self._continued(raw, known, form.listed(view)[1:], frame)
+        place = members.place(self._form.name)
+        if place is None:
+            return None
+        tail = memoryview(short)[place[1] - 1 :]
+        frame = _Frame(request, members.moved(raw, known.start), tail, len(short))
+        return self._continued(raw, known, listed, frame)
 
-    def _continued(
-        self, raw: bytes, known: Beginning, new: tuple[Raw, ...], frame: _Frame[Shape]
-    ) -> Body[Shape]:
-        """Return a body that begins as is known, and remember more of it."""
-        beginning, messages = known, known.messages + new
+    def _continued(self, raw: bytes, known: Beginning, listed: Sequence[Raw], frame: _Frame) -> ChatRequest:
+        """Return the view of a body that begins as is known; the first message listed stands in for that."""
+        messages = (*known.messages, *listed[1:])
         self._form.check(messages, len(known.messages))
-        may_show = raw.find(self._form.image_mark, known.end) >= 0
-        if len(messages) - _NEWEST > len(known.messages):
-            beginning = self._keep(raw, messages, frame, known, may_show=may_show) or known
-        newest = messages[len(beginning.messages) :]
-        return Body(
-            view=frame.view,
+        return self._made(raw, messages, frame, known)
+
+    def _made(
+        self, raw: bytes, messages: tuple[Raw, ...], frame: _Frame, known: Beginning | None
+    ) -> ChatRequest:
+        """Return the view of a body, and remember more of how it begins than is known."""
+        seen, end = (len(known.messages), known.end) if known else (0, 0)
+        may_show = raw.find(self._form.image_mark, end) >= 0
+        if len(messages) - _NEWEST > seen:
+            known = self._keep(raw, messages, frame, known, may_show=may_show)
+            seen = len(known.messages) if known else 0
+        return replace(
+            frame.request,
+            raw=raw,
             messages=messages,
-            has_images=beginning.has_images or (may_show and self._shows(newest)),
+            has_images=(known is not None and known.has_images)
+            or (may_show and self._shows(messages[seen:])),
             members=frame.members,
-            beginning=beginning,
+            beginning=known,
         )
 
     def _keep(
         self,
         raw: bytes,
         messages: tuple[Raw, ...],
-        frame: _Frame[Shape],
+        frame: _Frame,
         known: Beginning | None,
         *,
         may_show: bool,
     ) -> Beginning | None:
         """Return what of the conversation is remembered now: all but its newest messages."""
+        place = frame.members.place(self._form.name)
+        if place is None:
+            return known
         have = 0 if known is None else len(known.messages)
         count = len(messages) - _NEWEST
-        extent = extent_before(raw, frame.place, messages[count:])
+        extent = extent_before(raw, place, messages[count:])
         if extent is None or extent[1] - extent[0] < _MIN_BYTES:
             return known
         new = messages[have:count]
@@ -207,6 +192,7 @@ class Bodies(Generic[Shape]):
             body=raw,
             start=extent[0],
             end=extent[1],
+            tail=frame.tail,
             messages=new,
             has_images=may_show and self._shows(new),
             turns=[None] * len(new),
@@ -216,15 +202,14 @@ class Bodies(Generic[Shape]):
         self._remember(beginning, frame, known)
         return beginning
 
-    def _remember(self, beginning: Beginning, frame: _Frame[Shape], instead_of: Beginning | None) -> None:
-        at, size = beginning.end - _SAMPLE, len(beginning.body) + frame.held
-        kept = [_Kept(at, beginning.body[at : beginning.end], beginning, frame, size)]
-        for one in self._kept:
-            size += one.size
-            if len(kept) >= self._most or size > self._most_bytes:
-                break
-            if one.beginning is not instead_of:
-                kept.append(one)
+    def _remember(self, beginning: Beginning, frame: _Frame, instead_of: Beginning | None) -> None:
+        head = memoryview(beginning.body)[: beginning.end]
+        at, size = len(head) - _SAMPLE, len(beginning.body) + frame.held
+        others = [one for one in self._kept if one.beginning is not instead_of][: self._most - 1]
+        kept = [_Kept(at, bytes(head[at:]), head, beginning, frame, size), *others]
+        size = sum([one.size for one in kept])
+        while size > self._most_bytes and len(kept) > 1:
+            size -= kept.pop().size
         self._kept = kept
 
     def _shows(self, messages: Sequence[Raw]) -> bool:

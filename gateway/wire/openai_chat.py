@@ -78,26 +78,7 @@ class OpenAIChat:
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        body = self._bodies.read(raw)
-        view = body.view
-        options = view.stream_options
-        return ChatRequest(
-            dialect="chat",
-            raw=raw,
-            model=view.model,
-            stream=bool(view.stream),
-            include_usage=bool(options and options.include_usage),
-            max_output_tokens=view.max_completion_tokens or view.max_tokens,
-            choices=view.n or 1,
-            messages=body.messages,
-            has_images=body.has_images,
-            has_tools=bool(view.tools or view.functions),
-            json_schema=view.response_format is not None and view.response_format.type == "json_schema",
-            user=view.user,
-            metadata=text_values(view.metadata),
-            members=body.members,
-            beginning=body.beginning,
-        )
+        return self._bodies.read(raw)
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one message a step; system turns last."""
@@ -124,17 +105,35 @@ class OpenAIChat:
         return encode_event(msgspec.json.encode(chunk)) + DONE
 
 
-def _decode_request(raw: bytes) -> _Request:
+def _decode_request(raw: bytes) -> tuple[ChatRequest, Sequence[msgspec.Raw]]:
     try:
         if not raw.isascii():
             raw.decode()
-        return _REQUEST.decode(raw)
+        view = _REQUEST.decode(raw)
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"{_NOT_JSON}: byte {error.start} is not UTF-8") from None
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"{_NOT_JSON}: {error}") from None
+    return _without_messages(view), view.messages
+
+
+def _without_messages(view: _Request) -> ChatRequest:
+    options = view.stream_options
+    return ChatRequest(
+        dialect="chat",
+        raw=b"",
+        model=view.model,
+        stream=bool(view.stream),
+        include_usage=bool(options and options.include_usage),
+        max_output_tokens=view.max_completion_tokens or view.max_tokens,
+        choices=view.n or 1,
+        has_tools=bool(view.tools or view.functions),
+        json_schema=view.response_format is not None and view.response_format.type == "json_schema",
+        user=view.user,
+        metadata=text_values(view.metadata),
+    )
 
 
 def _explain(text: str) -> InvalidRequest:
@@ -175,7 +174,6 @@ def _not_a_message(message: msgspec.Raw, param: str) -> InvalidRequest:
 _FORM = Form(
     name="messages",
     decode=_decode_request,
-    listed=lambda view: tuple(view.messages),
     check=_check_messages,
     image_mark=b'"image_url"',
     shows=lambda message: any(turn.images for turn in read_turns(message)),

@@ -47,34 +47,37 @@ class JsonObject:
 
     """
 
-    __slots__ = ("_body", "_members", "_names")
+    __slots__ = ("_at", "_body", "_by", "_members", "_names")
 
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._members = _members(body)
         self._names = {member.name: member for member in self._members}
+        self._at, self._by = len(body), 0
 
     def moved(self, body: bytes, at: int) -> JsonObject:
         """Return what `body` is: from byte `at` on it has more or other elements in a list of this object.
 
-        All before and behind that list is the same.
+        All before and behind that list is the same. What was moved already is moved at the same byte.
         """
-        missing = len(body) - len(self._body)
         whole = object.__new__(JsonObject)
-        whole._body = body
-        whole._members = [_moved(member, at, missing) for member in self._members]
-        whole._names = {member.name: member for member in whole._members}
+        whole._body, whole._members, whole._names = body, self._members, self._names
+        whole._at, whole._by = at, self._by + len(body) - len(self._body)
         return whole
 
     def place(self, name: str) -> tuple[int, int] | None:
         """Return where a field's value begins and ends; None where its key is absent or repeats."""
-        found = [member for member in self._members if member.name == name]
-        return (found[0].value_start, found[0].value_end) if len(found) == 1 else None
+        member = self._names.get(name)
+        if member is None or (len(self._names) < len(self._members) and self._repeats(name)):
+            return None
+        return self._now(member.value_start), self._now(member.value_end)
 
     def get(self, name: str) -> bytes | None:
         """Return the encoded value of a field, the last one where its key repeats; None where absent."""
         member = self._names.get(name)
-        return None if member is None else self._body[member.value_start : member.value_end]
+        if member is None:
+            return None
+        return self._body[self._now(member.value_start) : self._now(member.value_end)]
 
     def splice(self, *, replace: Mapping[str, bytes], remove: Collection[str] = ()) -> bytes:
         """Return the bytes with fields replaced (or put in front) and removed; no other byte changes.
@@ -82,18 +85,30 @@ class JsonObject:
         Values of `replace` are encoded JSON. A key that repeats is changed at every occurrence, since
         parsers let the last one win; one in both `replace` and `remove` is removed.
         """
+        members = [self._placed(member) for member in self._members if member.name in replace or remove]
         edits = [
             _Edit(member.value_start, member.value_end, replace[member.name])
-            for member in self._members
+            for member in members
             if member.name in replace and member.name not in remove
         ]
-        edits += _removals(self._members, remove)
+        edits += _removals(members, remove)
         new = [name for name in replace if name not in self._names]
         if new:
             text = b",".join(b"%b:%b" % (msgspec.json.encode(name), replace[name]) for name in new)
             at = self._body.index(b"{") + 1
             edits.append(_Edit(at, at, text if self._names.keys() <= set(remove) else text + b","))
         return _apply(self._body, edits)
+
+    def _now(self, place: int) -> int:
+        return place + self._by if place > self._at else place
+
+    def _placed(self, member: _Member) -> _Member:
+        return _Member(
+            member.name, self._now(member.start), self._now(member.value_start), self._now(member.value_end)
+        )
+
+    def _repeats(self, name: str) -> bool:
+        return sum(member.name == name for member in self._members) > 1
 
 
 def members_of(request: ChatRequest) -> Members:
@@ -150,18 +165,11 @@ def _value_end(body: bytes, start: int) -> int:
     return start + len(text[:length].encode())
 
 
-def _moved(member: _Member, at: int, by: int) -> _Member:
-    start, value_start, value_end = member.start, member.value_start, member.value_end
-    if value_end <= at:
-        return member
-    if value_start <= at:
-        return _Member(member.name, start, value_start, value_end + by)
-    return _Member(member.name, start + by, value_start + by, value_end + by)
-
-
 def _removals(members: list[_Member], remove: Collection[str]) -> list[_Edit]:
     """Cut each removed member with one comma: the one after it, or before it at the end."""
     edits: list[_Edit] = []
+    if not remove:
+        return edits
     kept_end: int | None = None
     for i, member in enumerate(members):
         if member.name not in remove:

@@ -185,10 +185,16 @@ def test_new_foreign_thinking_is_seen() -> None:
     )
 
 
-FORM: Form[dict[str, Any]] = Form(
+def decoded(raw: bytes) -> tuple[ChatRequest, Sequence[msgspec.Raw]]:
+    """Return a body as a form reads it."""
+    view = msgspec.json.decode(raw, type=dict[str, Any])
+    request = ChatRequest(dialect="chat", raw=b"", model="m", max_output_tokens=view.get("max_tokens"))
+    return request, [msgspec.Raw(msgspec.json.encode(one)) for one in view["messages"]]
+
+
+FORM = Form(
     name="messages",
-    decode=lambda raw: msgspec.json.decode(raw, type=dict[str, Any]),
-    listed=lambda view: tuple(msgspec.Raw(msgspec.json.encode(one)) for one in view["messages"]),
+    decode=decoded,
     check=lambda _messages, _since: None,
     image_mark=b"image",
     shows=lambda _message: True,
@@ -229,17 +235,18 @@ def test_right_behind_what_is_known(behind: bytes) -> None:
 
 def test_same_frame_stands() -> None:
     """Of a body that only adds messages, what stands before and behind the list is not decoded again."""
-    decoded: list[bytes] = []
+    frames: list[bytes] = []
 
-    def decode(raw: bytes) -> dict[str, Any]:
-        decoded.append(raw)
-        return FORM.decode(raw)
+    def decode(raw: bytes) -> tuple[ChatRequest, Sequence[msgspec.Raw]]:
+        frames.append(raw)
+        return decoded(raw)
 
     bodies = Bodies(msgspec.structs.replace(FORM, decode=decode))
     for turns, limit in ((6, 1), (8, 1), (8, 1), (11, 1), (13, 2), (15, 2)):
         said = [{"role": "user", "content": f"{n}{LONG}"} for n in range(turns)]
         raw = msgspec.json.encode({"model": "m", "messages": said, "max_tokens": limit})
-        body = bodies.read(raw)
-        assert [msgspec.json.decode(message) for message in body.messages] == said
-        assert (body.members.get("max_tokens"), body.view["max_tokens"]) == (b"%d" % limit, limit)
-    assert len(decoded) == len({1, 2})
+        request = bodies.read(raw)
+        assert [msgspec.json.decode(message) for message in request.messages] == said
+        assert request.members is not None
+        assert (request.members.get("max_tokens"), request.max_output_tokens) == (b"%d" % limit, limit)
+    assert len(frames) == len({1, 2})

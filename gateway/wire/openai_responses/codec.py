@@ -71,26 +71,7 @@ class OpenAIResponses:
 
     def parse_request(self, raw: bytes) -> ChatRequest:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
-        body = self._bodies.read(raw)
-        view = body.view
-        form = view.text.format if view.text else None
-        return ChatRequest(
-            dialect="responses",
-            raw=raw,
-            model=view.model,
-            stream=bool(view.stream),
-            include_usage=True,
-            max_output_tokens=view.max_output_tokens,
-            messages=body.messages,
-            system=view.instructions if bytes(present(view.instructions)) else None,
-            has_images=body.has_images,
-            has_tools=bool(view.tools),
-            json_schema=form is not None and form.type == "json_schema",
-            user=view.user or view.safety_identifier,
-            metadata=text_values(view.metadata),
-            members=body.members,
-            beginning=body.beginning,
-        )
+        return self._bodies.read(raw)
 
     def turns(self, request: ChatRequest) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one item a step; system turns last."""
@@ -129,10 +110,24 @@ class OpenAIResponses:
         )
 
 
-def _decode(raw: bytes) -> _Request:
+def _decode(raw: bytes) -> tuple[ChatRequest, Sequence[Raw]]:
     view = decode_body(raw, _REQUEST)
     _refuse_state(view)
-    return view
+    form = view.text.format if view.text else None
+    request = ChatRequest(
+        dialect="responses",
+        raw=b"",
+        model=view.model,
+        stream=bool(view.stream),
+        include_usage=True,
+        max_output_tokens=view.max_output_tokens,
+        system=view.instructions if bytes(present(view.instructions)) else None,
+        has_tools=bool(view.tools),
+        json_schema=form is not None and form.type == "json_schema",
+        user=view.user or view.safety_identifier,
+        metadata=text_values(view.metadata),
+    )
+    return request, _items(view.input)
 
 
 def _refuse_state(view: _Request) -> None:
@@ -148,12 +143,12 @@ def _refuse_state(view: _Request) -> None:
             raise InvalidRequest(message, param=param)
 
 
-def _items(given: str | list[Raw]) -> tuple[Raw, ...]:
+def _items(given: str | list[Raw]) -> Sequence[Raw]:
     if isinstance(given, str):
         return (Raw(msgspec.json.encode({"role": "user", "content": given})),)
     if not given:
         raise InvalidRequest("`input` is empty; send at least one item", param="input")
-    return tuple(given)
+    return given
 
 
 def _check_items(items: Sequence[Raw], since: int) -> None:
@@ -201,7 +196,6 @@ def _failure_words(error: GatewayError) -> str:
 _FORM = Form(
     name="input",
     decode=_decode,
-    listed=lambda view: _items(view.input),
     check=_check_items,
     image_mark=b'"input_image"',
     shows=show_image,
