@@ -7,11 +7,21 @@ single error line that someone quotes in a sentence of its own stays in the ask.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from itertools import groupby
 
 import msgspec
+
+from policies.envelope.pasted_marks import (
+    CODE_ENDS,
+    CODE_STARTS,
+    DENSE_CHARS,
+    ERROR_ENDS,
+    INDENTED_STARTS,
+    LINE_STARTS,
+    MIN_DELIMITERS,
+    may_hold_pasted,
+)
 
 MAX_FALLBACK_CHARS = 400
 """How much of a prompt that is nothing but pasted material stands in for the ask."""
@@ -25,9 +35,7 @@ _JUDGED_TAIL = 200
 """Lines between these of a longer unfenced stretch are taken for pasted unseen."""
 _HARD_LINES = 3
 _MIXED_LINES = 4
-_DENSE_CHARS = 1_000
 _DUMP_CHARS = 200
-_MIN_DELIMITERS = 3
 _IMPORT_WORDS = 5
 _MARKUP_SPACES = 6
 _JSON_STARTS = (
@@ -58,34 +66,10 @@ _STAMP = re.compile(
 )
 _STAMP_FIRST = frozenset("0123456789[(JFMASOND")
 
-
-def _by_first(*starts: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the starts under their first character: hardly any line has to be compared with any."""
-    firsts = dict.fromkeys(start[0] for start in starts)
-    return {first: tuple(start for start in starts if start[0] == first) for first in firsts}
-
-
 _NONE: tuple[str, ...] = ()
-_LINE_STARTS = _by_first(
-    "Traceback (most recent call last)", "Caused by:", "Exception in thread ", "goroutine ", "panic: ",
-    "npm ERR!", "npm error",
-    "E   ", "diff --git ", "@@ -", "+++ ", "--- a/", "--- /dev/null", "Index: ", "> ", "$ ", ">>> ",
-    "INFO", "WARN", "ERROR", "DEBUG", "TRACE", "FATAL",
-    "[INFO", "[WARN", "[ERROR", "[DEBUG", "[TRACE", "[FATAL",
-)  # fmt: skip
-_INDENTED_STARTS = _by_first(
-    "at ", 'File "', "... ", "raise ", "return ", "self.", "this.", "if (", "for (", "from /"
-)  # fmt: skip
-_CODE_STARTS = _by_first(
-    "def ", "async def ", "class ", "func ", "fn ", "#include", "package ", "using ", "public ", "private ",
-    "protected ", "static ", "const ", "let ", "var ", "function ", "import ", "from ", "export ", "@",
-    "type ", "interface ", "struct ", "impl ", "SELECT ", "INSERT ", "UPDATE ", "CREATE ", "ALTER ",
-)  # fmt: skip
 _CODE_MARKS = frozenset("(){};=<\"'")
-_CODE_ENDS = ("{", "};", "});", ");", "){", "},", ";", "})", "])", "/>", "(", "[")
 _DATA_FIRST = frozenset('<"{}[]()')
 _BRACKETS = frozenset(("{", "}", "[", "]", "},", "],", "{}", "[]", "(", ")", "),", ");", "};"))
-_ERROR_ENDS = ("Error:", "Exception:", "Warning:")
 _DIFF_STARTS = (
     "+", "-", " ", "\\", "index ", "new file mode", "deleted file mode", "similarity index", "rename ",
     "old mode", "new mode", "Binary files ",
@@ -121,6 +105,8 @@ def separate(text: str) -> tuple[str, tuple[str, ...]]:
 
 def _separate(text: str) -> tuple[str, tuple[str, ...]]:
     lines = text.split("\n")
+    if len(lines) <= _JUDGED_HEAD + _JUDGED_TAIL and not may_hold_pasted(text, lines):
+        return text.strip(), ()
     if len(lines) > _HEAD_LINES + _TAIL_LINES:
         lines = lines[:_HEAD_LINES] + lines[-_TAIL_LINES:]
     split = _Split()
@@ -212,13 +198,13 @@ def _kind(line: str) -> int:
         return _PROSE
     if len(line) > _DUMP_CHARS and _is_dump(line):
         return _WHOLE
-    if line.startswith(_LINE_STARTS.get(first, _NONE)) or (first in _STAMP_FIRST and _STAMP.match(line)):
+    if line.startswith(LINE_STARTS.get(first, _NONE)) or (first in _STAMP_FIRST and _STAMP.match(line)):
         return _HARD
-    if line[-1] not in _PROSE_LAST and (line.rstrip().endswith(_CODE_ENDS) or _is_data(line)):
+    if line[-1] not in _PROSE_LAST and (line.rstrip().endswith(CODE_ENDS) or _is_data(line)):
         return _BLANK if line.isspace() else _HARD
-    if line.startswith(_CODE_STARTS.get(first, _NONE)):
+    if line.startswith(CODE_STARTS.get(first, _NONE)):
         return _HARD if _is_import(line) or not _CODE_MARKS.isdisjoint(line) else _PROSE
-    if ":" in line and line.split(None, 1)[0].endswith(_ERROR_ENDS):
+    if ":" in line and line.split(None, 1)[0].endswith(ERROR_ENDS):
         return _HARD
     return _HARD if _is_table(line) else _PROSE
 
@@ -230,9 +216,9 @@ def _indented_kind(line: str) -> int:
     if len(bare) > _DUMP_CHARS and _is_dump(bare):
         return _WHOLE
     first = bare[0]
-    if bare.startswith(_INDENTED_STARTS.get(first, _NONE)) or (first in _DATA_FIRST and _is_data(bare)):
+    if bare.startswith(INDENTED_STARTS.get(first, _NONE)) or (first in _DATA_FIRST and _is_data(bare)):
         return _HARD
-    if (bare[-1] not in _PROSE_LAST and bare.endswith(_CODE_ENDS)) or _is_table(bare):
+    if (bare[-1] not in _PROSE_LAST and bare.endswith(CODE_ENDS)) or _is_table(bare):
         return _HARD
     return _PROSE if first in _LISTS and bare[1:2] in {" ", ".", ")"} else _SOFT
 
@@ -244,7 +230,7 @@ def _is_import(line: str) -> bool:
 
 def _is_dump(line: str) -> bool:
     """Tell a JSON value or a dense blob (minified, base64) from a long line of prose."""
-    if len(line) > _DENSE_CHARS and line.count(" ") * 20 < len(line):
+    if len(line) > DENSE_CHARS and line.count(" ") * 20 < len(line):
         return True
     return line.startswith(_JSON_STARTS) and line.rstrip()[-1:] in {"}", "]"}
 
@@ -260,5 +246,5 @@ def _is_data(line: str) -> bool:
 def _is_table(line: str) -> bool:
     """Tell a line of CSV or TSV."""
     if "," in line:
-        return ", " not in line and line.count(",") >= _MIN_DELIMITERS
+        return ", " not in line and line.count(",") >= MIN_DELIMITERS
     return "\t" in line and line.count("\t") > 1

@@ -22,6 +22,7 @@ import re2
 from policies.escalation_triggers.excerpt import Excerpt
 from policies.escalation_triggers.recall import remembering
 from policies.escalation_triggers.sieve import Sieve
+from policies.escalation_triggers.whole_words import word_finder
 from policies.facts import Features
 from policies.linear_search import Find, finder
 from policies.verdicts import Signal, Span
@@ -45,6 +46,7 @@ _NEGATION_HINTS = ("no", "n't", "n\u2019t", "never", "without", "skip", "except"
 _QUOTES = {'"': '"', "`": "`", "\u201c": "\u201d", "\u00ab": "\u00bb"}
 _WINDOW = 32
 _QUOTE_REACH = 200
+_QUOTING = (*_QUOTES, ">")
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -63,6 +65,8 @@ class _Entry(msgspec.Struct, frozen=True):
     signal: str
     term: Term
     find: Find
+    find_lowered: Find | None
+    """The same for a text that is ASCII and in small letters, where there is a shorter way."""
 
 
 class _Text(msgspec.Struct):
@@ -70,10 +74,12 @@ class _Text(msgspec.Struct):
 
     excerpt: Excerpt
     raw: bytes
-    is_ascii: bool
+    lowered: bytes | None
+    """Where all is ASCII, the same in small letters."""
+    may_quote: bool
 
     def char_offset(self, offset: int) -> int:
-        return offset if self.is_ascii else len(self.raw[:offset].decode("utf-8", "ignore"))
+        return offset if self.lowered is not None else len(self.raw[:offset].decode("utf-8", "ignore"))
 
 
 class LexiconSource:
@@ -91,7 +97,8 @@ class LexiconSource:
         if sum(pattern.programsize for pattern in patterns) > _MAX_PROGRAM:
             raise ValueError(f"{len(terms)} lexicon terms need too much memory together; shorten some")
         self._entries = [
-            _Entry(name, term, finder(pattern)) for (name, term), pattern in zip(terms, patterns, strict=True)
+            _Entry(name, term, finder(pattern), None if term.is_expression else word_finder(term.text))
+            for (name, term), pattern in zip(terms, patterns, strict=True)
         ]
         phrases = {number for number, (_, term) in enumerate(terms) if not term.is_expression}
         self._sieve = Sieve([term_pattern(term) for _, term in terms], phrases)
@@ -108,7 +115,8 @@ class LexiconSource:
     def _measure(self, ask: str) -> Mapping[str, Signal]:
         excerpt = Excerpt.of(ask)
         raw = excerpt.text.encode("utf-8", "replace")
-        text = _Text(excerpt, raw, is_ascii=len(raw) == len(excerpt.text))
+        lowered = raw.lower() if len(raw) == len(excerpt.text) else None
+        text = _Text(excerpt, raw, lowered, may_quote=any(map(excerpt.text.__contains__, _QUOTING)))
         seen: dict[str, list[list[Span]]] = {}
         for index in self._sieve.candidates(raw):
             entry = self._entries[index]
@@ -166,15 +174,18 @@ def _signal(found: Sequence[Sequence[Span]]) -> Signal:
 def _found(entry: _Entry, text: _Text) -> list[Span]:
     """Return where a term stands whole and un-negated, up to the first place that is not a quotation."""
     excerpt, offset, found = text.excerpt, 0, []
+    raw, find = text.raw, entry.find
+    if text.lowered is not None and entry.find_lowered is not None:
+        raw, find = text.lowered, entry.find_lowered
     for _ in range(MAX_PLACES_PER_TERM):
-        first, offset = entry.find(text.raw, offset)
+        first, offset = find(raw, offset)
         if first < 0:
             break
         start, end = text.char_offset(first), text.char_offset(offset)
         place = excerpt.original(start, end)
         if place is None or not _counts(entry, text, start, end):
             continue
-        quoted = _is_quoted(excerpt.text, start, end)
+        quoted = text.may_quote and _is_quoted(excerpt.text, start, end)
         weight = entry.term.weight * (_QUOTED_WEIGHT if quoted else 1.0)
         found.append(Span(start=place[0], end=place[1], label=entry.term.text, weight=weight))
         if not quoted:
@@ -185,7 +196,7 @@ def _found(entry: _Entry, text: _Text) -> list[Span]:
 def _counts(entry: _Entry, text: _Text, start: int, end: int) -> bool:
     """Tell whether a match is whole words (an expression says so itself, RE2 for ASCII) and not negated."""
     words = text.excerpt.text
-    is_whole = text.is_ascii or entry.term.is_expression or _is_whole(words, start, end)
+    is_whole = text.lowered is not None or entry.term.is_expression or _is_whole(words, start, end)
     return is_whole and not _is_negated(words, start)
 
 

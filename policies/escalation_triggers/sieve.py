@@ -50,12 +50,13 @@ class Sieve:
             for index, groups in others.items()
             if groups
         }
+        self._gated = frozenset(self._others)
 
     def candidates(self, text: bytes) -> list[int]:
         """Return the positions of the patterns that may match `text` (UTF-8), in order."""
         seen = frozenset(self._set.Match(text) or ()) if self._set is not None else frozenset()
         found = {*self._always, *chain.from_iterable(map(self._leads_to.__getitem__, seen))}
-        for index in found & self._others.keys():
+        for index in found & self._gated:
             if any(map(seen.isdisjoint, self._others[index])):
                 found.remove(index)
         return sorted(found)

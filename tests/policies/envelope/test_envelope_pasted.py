@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policies.envelope.pasted import MAX_FALLBACK_CHARS, separate
+from policies.envelope.pasted_marks import (
+    CODE_ENDS,
+    CODE_STARTS,
+    ERROR_ENDS,
+    INDENTED_STARTS,
+    LINE_STARTS,
+    may_hold_pasted,
+)
 
 _OWN = (
     "Fix the flaky test in test_auth.py",
@@ -53,6 +63,42 @@ def test_paste_becomes_evidence(text: str) -> None:
     words, evidence = separate(f"Look at this please\n\n{text}\n\nWhat is wrong?")
     assert words.split() == "Look at this please What is wrong?".split()
     assert "\n".join(evidence).endswith(text.rsplit("\n", maxsplit=1)[-1])
+
+
+_MARKS = sorted(
+    {
+        *(
+            start
+            for starts in (LINE_STARTS, INDENTED_STARTS, CODE_STARTS)
+            for s in starts.values()
+            for start in s
+        ),
+        *(
+            *CODE_ENDS,
+            *ERROR_ENDS,
+            ",",
+            "\t",
+            "\r",
+            "\u2003",
+            "\x0b",
+            "é",
+            "x",
+            "- ",
+            "2",
+            "10:00:0",
+            "import",
+        ),
+    }
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(_MARKS), max_size=5).map("".join), min_size=1, max_size=3))
+def test_nothing_pasted_without_a_mark(lines: list[str]) -> None:
+    """Judged line by line, as for the fence's sake, a text that the quick look stops holds nothing pasted."""
+    text = "\n".join(line for line in lines for _ in range(3))
+    fence = "```\n```"
+    _, pasted = separate(f"words\n\n{text}\n{fence}")
+    assert may_hold_pasted(text, text.split("\n")) or pasted == (fence,)
 
 
 @pytest.mark.parametrize("text", ["```\n" + "x = 1\n" * 500 + "```", "QUJD" * 400])
