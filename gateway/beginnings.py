@@ -41,14 +41,14 @@ class Beginning(msgspec.Struct, kw_only=True):
 
     def tally(self, raw: bytes) -> Tally:
         """Return what is counted in a body that begins so for the bound of tokens."""
-        head, tail, end = self.counted, self.tail_counted, len(raw)
+        head, behind, end = self.counted, len(raw) - len(self.tail), self.end
         if head is None:
-            head = self.counted = tally(self.body[: self.end])
-        if end - len(self.tail) < self.end or not raw.endswith(self.tail):
-            return head.plus(tally(raw[self.end :]))
-        if tail is None:
-            tail = self.tail_counted = tally(bytes(self.tail))
-        return head.plus(tally(raw[self.end : end - len(self.tail)])).plus(tail)
+            head = self.counted = tally(self.body[:end])
+        if behind < end or not raw.endswith(self.tail):
+            return head.plus(tally(raw[end:]))
+        if self.tail_counted is None:
+            self.tail_counted = tally(bytes(self.tail))
+        return head.plus(tally(raw[end:behind]), self.tail_counted)
 
     def follow(self, known: Beginning) -> None:
         """Put before what is new what is known already, copying each message once from its body."""

@@ -24,9 +24,12 @@ class Tally(msgspec.Struct, frozen=True):
     wide: int
     dense: int
 
-    def plus(self, other: Tally) -> Tally:
-        """Return the tally of both texts in a row; a character or an escape must not lie across the joint."""
-        return Tally(self.size + other.size, self.wide + other.wide, self.dense + other.dense)
+    def plus(self, other: Tally, behind: Tally | None = None) -> Tally:
+        """Return the tally of texts in a row; a character or an escape must not lie across the joint."""
+        size, wide, dense = self.size + other.size, self.wide + other.wide, self.dense + other.dense
+        if behind is None:
+            return Tally(size, wide, dense)
+        return Tally(size + behind.size, wide + behind.wide, dense + behind.dense)
 
     def tokens(self) -> int:
         """Return an upper bound of the tokens."""

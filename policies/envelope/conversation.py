@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from policies.envelope.document import FailuresDoc
 from policies.envelope.wording import Wording
@@ -76,30 +77,23 @@ class ErrorLines:
 class Tail:
     """What is counted while the turns go by, newest first."""
 
+    _failures = 0
+    broken_calls = 0
+    """Tool calls of the model that could not be used."""
+
     def __init__(self, wording: Wording) -> None:
         self._wording = wording
         self._lines: dict[str, int] = {}
-        self._failures = 0
-        self._broken_calls = 0
-        self._humans: list[str] = []
+        self.humans: list[str] = []
+        """What people said."""
 
-    def add_result(self, lines: frozenset[str], *, failed: bool) -> None:
+    def add_result(self, lines: frozenset[str], *, failed: bool = False) -> None:
         """Count a turn's tool results by the error lines in them."""
-        if lines:
-            self._count(lines)
         self._failures += failed or bool(lines)
+        self.add_lines(lines)
 
-    def add_human(self, text: str, lines: frozenset[str]) -> None:
-        """Remember what a person said, and the error lines they pasted."""
-        self._humans.append(text)
-        if lines:
-            self._count(lines)
-
-    def add_broken_calls(self, count: int) -> None:
-        """Count tool calls of the model that could not be used."""
-        self._broken_calls += count
-
-    def _count(self, lines: frozenset[str]) -> None:
+    def add_lines(self, lines: frozenset[str]) -> None:
+        """Count error lines, of results or of what a person pasted."""
         for line in lines:
             self._lines[line] = self._lines.get(line, 0) + 1
 
@@ -107,17 +101,17 @@ class Tail:
         """Return the counts."""
         return Conversation(
             message_count=message_count,
-            user_turns=len(self._humans),
+            user_turns=len(self.humans),
             tool_failures=self._failures,
             repeated_error=max(self._lines.values()) if self._lines else 0,
-            broken_tool_calls=self._broken_calls,
+            broken_tool_calls=self.broken_calls,
             reasks=self._reasks(),
         )
 
     def _reasks(self) -> int:
         """Return how many of the newest asks in a row repeat or complain about the one before."""
         count = 0
-        for newer, older in zip(self._humans, self._humans[1:], strict=False):
+        for newer, older in pairwise(self.humans):
             if not self._wording.repeats(newer, older):
                 break
             count += 1

@@ -11,9 +11,9 @@ from policies.envelope.conversation import ErrorLines
 from policies.envelope.pasted import separate
 from policies.envelope.unwrap import MAX_TURN_CHARS, Unwrapped, Unwrapper
 from policies.envelope.wording import Wording
-from policies.facts import Role, Turn
+from policies.facts import Role
 
-_SHORT_CHARS, _SHORT_TURNS = 8_192, 512
+SHORT_CHARS, _SHORT_TURNS = 8_192, 512
 _LONG_CHARS, _LONG_TURNS = MAX_TURN_CHARS, 32
 """How many turns of up to how many characters are remembered, some 4 and 3 MiB at most."""
 _NONE: frozenset[str] = frozenset()
@@ -34,27 +34,28 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """The error lines in what came with their words."""
     approves: bool = False
     """The words are nothing but consent."""
+    only_words: bool = False
+    """There is a person's text and nothing else that counts, nor a client that gives itself away."""
 
 
 _Hear = Callable[[Role, tuple[str, ...], str | None], Heard]
 
 
 class Hearing:
-    """Takes turns one by one; threads may share it."""
+    """Takes turns one by one: role, parts, what is known of the sender; threads may share it."""
 
     def __init__(self, unwrapper: Unwrapper, errors: ErrorLines, wording: Wording) -> None:
         self._unwrapper = unwrapper
         self._errors = errors
         self._wording = wording
-        self._short: _Hear = lru_cache(_SHORT_TURNS)(self._hear)
+        self.short: _Hear = lru_cache(_SHORT_TURNS)(self._hear)
+        """Return what a turn of at most `SHORT_CHARS` characters says."""
         self._long: _Hear = lru_cache(_LONG_TURNS)(self._hear)
 
-    def hear(self, turn: Turn, client: str | None, chars: int) -> Heard:
-        """Return what a turn of `chars` characters says; `client` is what is already known of its sender."""
-        if chars <= _SHORT_CHARS:
-            return self._short(turn.role, turn.parts, client)
-        hear = self._long if chars <= _LONG_CHARS else self._hear
-        return hear(turn.role, turn.parts, client)
+    def long(self, role: Role, parts: tuple[str, ...], client: str | None) -> Heard:
+        """Return what a longer turn says."""
+        hear = self._long if sum(map(len, parts)) <= _LONG_CHARS else self._hear
+        return hear(role, parts, client)
 
     def _hear(self, role: Role, parts: tuple[str, ...], client: str | None) -> Heard:
         if role == "tool":
@@ -64,11 +65,13 @@ class Hearing:
         if not user.text:
             return Heard(user=user, results=results)
         text, pasted = separate(user.text)
+        complaints = self._errors.find_in((*pasted, *user.evidence))
         return Heard(
             user=user,
             results=results,
             text=text,
             pasted=pasted,
-            complaints=self._errors.find_in((*pasted, *user.evidence)),
+            complaints=complaints,
             approves=self._wording.approves(text),
+            only_words=not (results or complaints or user.results or user.broken_calls or user.client),
         )

@@ -11,7 +11,7 @@ import msgspec
 
 from policies.envelope.conversation import ErrorLines, Tail
 from policies.envelope.document import EnvelopesDoc, parse
-from policies.envelope.hearing import Hearing
+from policies.envelope.hearing import SHORT_CHARS, Heard, Hearing
 from policies.envelope.housekeeping import SYSTEM_HEAD_CHARS, Housekeeping
 from policies.envelope.pasted import separate
 from policies.envelope.unwrap import Unwrapped, Unwrapper
@@ -74,9 +74,7 @@ class Envelopes:
         24 turns or 64 KiB on. `system_head` is the beginning of the system prompt (800 characters do).
         """
         walk = _Walk(self, system_head)
-        for turn in turns:
-            if walk.see(turn):
-                break
+        walk.over(turns)
         return Reading(
             ask=walk.ask(message_count=message_count, has_tools=has_tools),
             conversation=walk.tail.measure(message_count),
@@ -89,38 +87,43 @@ class Envelopes:
 class _Walk:
     """One walk from the newest turn back."""
 
+    _newest: Unwrapped | None = None
+    _human: Unwrapped | None = None
+    _text = _consent = _plan = _summary = ""
+    _pasted: tuple[str, ...] = ()
+    _found = False
+    """An ask or a plan: what is older only counts."""
+
     def __init__(self, envelopes: Envelopes, system_head: str) -> None:
         self.tail = Tail(envelopes.wording)
         self._envelopes = envelopes
         self._system_head = system_head[:SYSTEM_HEAD_CHARS]
         self._client = envelopes.client_of(self._system_head)
-        self._newest: Unwrapped | None = None
-        self._human: Unwrapped | None = None
-        self._text = self._consent = self._plan = self._summary = ""
-        self._pasted: tuple[str, ...] = ()
-        self._found = False  # an ask or a plan: what is older only counts
-        self._turns = self._tail_turns = self._tail_chars = self._searched_chars = 0
 
-    def see(self, turn: Turn) -> bool:
-        """Take in one turn; tell whether the ask is found and the tail behind it is long enough."""
-        self._turns += 1
-        role, parts = turn.role, turn.parts
-        chars = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
-        if role == "user":
-            self._see_user(turn, chars)
-        elif role == "assistant":
-            if turn.tool_arguments_broken or not self._found:
-                self._see_assistant(turn)
-        elif role == "system":
-            self._see_system(turn)
-        elif self._turns <= MEASURED_TURNS:
-            heard = self._envelopes.hearing.hear(turn, None, chars)
-            self.tail.add_result(heard.results, failed=turn.tool_failed)
-        if not self._found:
-            return False
-        self._tail_turns += 1
-        self._tail_chars += chars
-        return self._tail_turns > TAIL_TURNS or self._tail_chars > TAIL_CHARS
+    def over(self, turns: Iterable[Turn]) -> None:
+        """Take in turns, newest first, until the ask is found and the tail behind it is long enough."""
+        hearing = self._envelopes.hearing
+        tail_turns = tail_chars = searched_chars = 0
+        for seen, turn in enumerate(turns, 1):
+            role, parts = turn.role, turn.parts
+            chars = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+            hear = hearing.short if chars <= SHORT_CHARS else hearing.long
+            if role == "assistant":
+                if turn.tool_arguments_broken or not self._found:
+                    self._see_assistant(turn, measured=seen <= MEASURED_TURNS)
+            elif role == "user":
+                searched_chars += chars
+                if searched_chars <= _SEARCHED_CHARS or self._newest is None:
+                    self._see_user(hear(role, parts, self._client), measured=seen <= MEASURED_TURNS)
+            elif role == "system":
+                self._see_system(turn)
+            elif seen <= MEASURED_TURNS:
+                self.tail.add_result(hear(role, parts, None).results, failed=turn.tool_failed)
+            if self._found:
+                tail_turns += 1
+                tail_chars += chars
+                if tail_turns > TAIL_TURNS or tail_chars > TAIL_CHARS:
+                    break
 
     def ask(self, *, message_count: int, has_tools: bool) -> Ask:
         """Return the ask among the turns seen."""
@@ -163,9 +166,9 @@ class _Walk:
             self._system_head = turn.parts[0][:SYSTEM_HEAD_CHARS]
             self._client = self._envelopes.client_of(self._system_head) or self._client
 
-    def _see_assistant(self, turn: Turn) -> None:
-        if turn.tool_arguments_broken and self._turns <= MEASURED_TURNS:
-            self.tail.add_broken_calls(1)
+    def _see_assistant(self, turn: Turn, *, measured: bool) -> None:
+        if turn.tool_arguments_broken and measured:
+            self.tail.broken_calls += 1
         if self._found or not self._consent:
             return
         text = _clipped("\n".join(turn.parts), MAX_ASK_CHARS).strip()
@@ -173,27 +176,29 @@ class _Walk:
             self._plan = _clipped(separate(text)[0], MAX_PLAN_CHARS)
             self._found = bool(self._plan)
 
-    def _see_user(self, turn: Turn, chars: int) -> None:
-        self._searched_chars += chars
-        if self._searched_chars > _SEARCHED_CHARS and self._newest is not None:
+    def _see_user(self, heard: Heard, *, measured: bool) -> None:
+        if not self._found:
+            self._find(heard)
+        if heard.only_words:
+            self.tail.humans.append(heard.text)
             return
-        heard = self._envelopes.hearing.hear(turn, self._client, chars)
         user = heard.user
         self._client = self._client or user.client
-        if not self._found:
-            self._newest = self._newest or user
-            self._summary = self._summary or user.summary
-        if self._turns <= MEASURED_TURNS and (user.results or user.broken_calls):
-            self.tail.add_result(heard.results, failed=False)
-            self.tail.add_broken_calls(user.broken_calls)
-        if not user.text:
-            return
-        self.tail.add_human(heard.text, heard.complaints)
-        if self._found:
-            return
+        if measured and (user.results or user.broken_calls):
+            self.tail.add_result(heard.results)
+            self.tail.broken_calls += user.broken_calls
+        if user.text:
+            self.tail.humans.append(heard.text)
+            self.tail.add_lines(heard.complaints)
+
+    def _find(self, heard: Heard) -> None:
+        """See whether a turn is the ask, or consent to one."""
+        user = heard.user
+        self._newest = self._newest or user
+        self._summary = self._summary or user.summary
         if heard.approves:
             self._consent = self._consent or heard.text
-        else:
+        elif user.text:
             self._human, self._text, self._pasted = user, heard.text, heard.pasted
             self._found = True
 

@@ -55,8 +55,9 @@ class Wording:
 
     def repeats(self, text: str, earlier: str) -> bool:
         """Tell whether `text` complains about the answer to `earlier` or asks much the same again."""
-        is_short = max(len(text), len(earlier)) <= _REMEMBERED_CHARS
-        return self._repeated(text, earlier) if is_short else self._repeats(text, earlier)
+        if len(text) > _REMEMBERED_CHARS or len(earlier) > _REMEMBERED_CHARS:
+            return self._repeats(text, earlier)
+        return self._repeated(text, earlier)
 
     def _repeats(self, text: str, earlier: str) -> bool:
         words = _words(text[:_MAX_COMPARED_CHARS])
