@@ -19,6 +19,7 @@ from gateway.headers import Served, decision_headers, receipt_headers, vendor_he
 from gateway.ledger import Account, Attempted
 from gateway.pace import limit_headers
 from gateway.stores.base import RequestStatus
+from gateway.taking_turns import OTHERS
 from gateway.wire.base import Codec, Relay
 from policies.verdicts import OutcomeKind
 
@@ -97,7 +98,9 @@ async def send_answer(delivering: Delivering) -> web.StreamResponse:
         raise Internal("an answer was expected; see the log by the request id")
     headers = delivering.headers()
     delivering.book("ok")
+    await OTHERS
     await delivering.close(delivering.account, "ok", _OK)
+    await OTHERS
     if delivering.account.receipt is not None:
         headers |= receipt_headers(delivering.account.receipt)
     return await send_whole(delivering.http, headers, answer.body, delivering.account.clock.now())
@@ -110,9 +113,12 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
         raise Internal("a stream was expected; see the log by the request id")
     booked = False
     try:
+        await OTHERS
         await stream.open(delivering.headers)
         delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
+        await OTHERS
         kept, fault = await _relay(stream, delivering, relay)
+        await OTHERS
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
         return await stream.end(kept, await _close_books(delivering, relay, fault))
@@ -163,6 +169,7 @@ async def _write(client: ClientStream, out: bytes) -> bytes:
 async def _close_books(delivering: Delivering, relay: Relay, fault: Fault | None) -> bytes:
     """Write the books, then return the ending the client may see; without books there is no clean end."""
     exchange, codec = delivering.exchange, delivering.codec
+    await OTHERS
     try:
         await delivering.close(delivering.account, "ok" if fault is None else "failed", _OK)
     except GatewayError as error:

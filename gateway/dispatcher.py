@@ -15,6 +15,7 @@ from gateway.exchange import Call, ChatRequest, Exchange, Fault, Reply, Transpor
 from gateway.failures import explained_budget, give_up_error
 from gateway.lanes import Lane, Lanes, Routes
 from gateway.ledger import Account, Attempted
+from gateway.taking_turns import OTHERS
 from gateway.wire.answer_events import replay
 from gateway.wire.base import Answer, Relay
 from gateway.wire.output_limit import with_output_limit
@@ -129,7 +130,9 @@ class Dispatcher:
         started_s = self._elapsed(run.exchange)
         try:
             sent = self._prepare(run.exchange, candidate, started_s)
+            await OTHERS
             limit = await run.account.cover(candidate)
+            await OTHERS
             if limit is not None:
                 sent = self._prepare(run.exchange, candidate, self._elapsed(run.exchange), limit)
         except (BudgetExceeded, DeploymentLimited, Unsupported) as error:
@@ -184,6 +187,7 @@ class Dispatcher:
             if not sent.call.stream:
                 body = await reply.read(self._max_answer_bytes)
                 delivery.answer = bridge.answer(sent.request, body)
+                await OTHERS
                 return delivery.answer.fault
             allowed_s = sent.call.timeouts.first_byte_s
             left_s = allowed_s + delivery.started_s - self._elapsed(exchange)
@@ -195,6 +199,7 @@ class Dispatcher:
                 raise TransportFailure("timeout", message) from None
             if fault is None and delivery.stream is not None and _holds_back(run, delivery):
                 fault = await self._hold_back(delivery)
+            await OTHERS
             is_streaming = fault is None and delivery.stream is not None
             return fault
         finally:

@@ -34,6 +34,7 @@ from gateway.stores.economy import EconomyMemory
 from gateway.stores.health import HealthMemory
 from gateway.stores.refused import RefusedDecisions
 from gateway.stores.sessions import SessionMemory
+from gateway.taking_turns import OTHERS
 from gateway.telemetry import Telemetry
 from gateway.wire.base import Codec
 from policies import decide
@@ -108,7 +109,9 @@ class Pipeline:
 
     async def _serve(self, http: web.Request, caller: Caller, codec: Codec) -> web.StreamResponse:
         parts = self._parts
+        await OTHERS
         request = codec.parse_request(await read_body(http))
+        await OTHERS
         exchange = await self.decide(request, http.headers, caller, codec, http[SCOPE])
         if exchange.decision.denial is not None:
             parts.refused.keep(decision_log.record(exchange, store_prompts=parts.store_prompts))
@@ -116,8 +119,10 @@ class Pipeline:
             raise denial_error(exchange.decision.denial)
         if exchange.decision.approval is not None:
             exchange = await self._unapproved(http, exchange, caller)
+        await OTHERS
         row = decision_log.record(exchange, store_prompts=parts.store_prompts)
         account = parts.ledger.account(exchange, caller.budgets, row, caller.limits)
+        await OTHERS
         try:
             return await self._forward(http, exchange, account, codec)
         except (asyncio.CancelledError, ConnectionError):
@@ -214,6 +219,7 @@ class Pipeline:
         policy = await parts.policies.ruling(principal)
         reader = features.Reader(fleet=policy.fleet, envelopes=policy.envelopes, aliases=parts.aliases)
         facts = features.extract(request, headers, principal, codec, reader)
+        await OTHERS
         _check_allowed(principal, policy, facts.pinned_deployments, request.model)
         if asks_for(policy, facts):
             facts = await parts.inspector.inspect(facts, request.raw, policy)

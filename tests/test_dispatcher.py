@@ -11,6 +11,7 @@ from gateway.clock import FixedClock
 from gateway.dispatcher import Delivery, Dispatcher
 from gateway.errors import AllAttemptsFailed, BudgetExceeded, GatewayError, UpstreamError, UpstreamRateLimited
 from gateway.exchange import Call, Exchange, TransportFailure
+from gateway.fleet import Reach
 from gateway.lanes import Routes
 from gateway.ledger import Account
 from gateway.wire import Bridges
@@ -83,6 +84,14 @@ class Line:
         self.seen.append(outcome)
 
 
+def make_dispatcher(line: Line, reach: Reach) -> Dispatcher:
+    """Return a dispatcher that calls the line."""
+    routes = Routes(endpoints=reach.endpoints, upstreams={"http": line}, bridges=Bridges(line.clock.now))
+    return Dispatcher(
+        routes=routes, clock=line.clock, max_answer_bytes=10_000, observe=line.observe, sleep=line.sleep
+    )
+
+
 async def run(
     line: Line, *, retries: int = 0, limit_nano: int | None = None, **body: object
 ) -> tuple[Delivery | GatewayError, Account]:
@@ -91,12 +100,8 @@ async def run(
     model = str(body.pop("model", "auto"))
     exchange = make_exchange(reach=reach, model=model, body=body)
     account = make_account(exchange, ListBooks(), limit_nano=limit_nano)
-    routes = Routes(endpoints=reach.endpoints, upstreams={"http": line}, bridges=Bridges(line.clock.now))
-    dispatcher = Dispatcher(
-        routes=routes, clock=line.clock, max_answer_bytes=10_000, observe=line.observe, sleep=line.sleep
-    )
     try:
-        return await dispatcher.run(exchange, account), account
+        return await make_dispatcher(line, reach).run(exchange, account), account
     except GatewayError as error:
         return error, account
 
@@ -195,13 +200,33 @@ async def test_what_was_called_is_booked(error: BaseException, outcome: str) -> 
     reply = Canned(parts=(error,))
     exchange = make_exchange(model=GLM)
     account = make_account(exchange, ListBooks())
-    reach, line = make_reach(), Line([reply])
-    routes = Routes(endpoints=reach.endpoints, upstreams={"http": line}, bridges=Bridges(line.clock.now))
-    dispatcher = Dispatcher(routes=routes, clock=line.clock, max_answer_bytes=99, observe=line.observe)
+    dispatcher = make_dispatcher(Line([reply]), make_reach())
     with pytest.raises(type(error)):
         await dispatcher.run(exchange, account)
     (row,) = account.attempts
     assert (row.outcome, row.estimated, reply.closed) == (outcome, True, 1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("pauses", "opened", "called", "booked"),
+    [(1, False, 0, []), (2, True, 0, []), (3, True, 1, [("cancelled", 5, 2)])],
+)
+async def test_client_leaves_between_stages(
+    pauses: int, booked: list[tuple[str, int, int]], *, opened: bool, called: int, stream: bool
+) -> None:
+    """A request lets others through before its hold, before its call, and once its answer has been read."""
+    said = b"data: " + GOOD.replace(b"message", b"delta") + b"\n\n"
+    reply = Canned(parts=(said if stream else GOOD,))
+    exchange, line = make_exchange(model=GLM, body={"stream": stream}), Line([reply])
+    account = make_account(exchange, ListBooks())
+    running = make_dispatcher(line, make_reach()).run(exchange, account).__await__()
+    for _ in range(pauses):
+        next(running)
+    with pytest.raises(asyncio.CancelledError):
+        running.throw(asyncio.CancelledError())
+    assert (account.opened, len(line.calls), reply.closed) == (opened, called, called)
+    assert [(row.outcome, row.input_tokens, row.output_tokens) for row in account.attempts] == booked
 
 
 async def test_no_budget_no_call() -> None:
