@@ -10,7 +10,7 @@ from msgspec import Meta
 from gateway.setting_values import Pace, SecretStr, Section, check_costs, check_name
 
 
-class LitellmParams(Section):
+class LitellmParams(Section, frozen=True):
     """How to reach the vendor (LiteLLM's `litellm_params`)."""
 
     model: Annotated[str, Meta(description="`provider/model`; zai/, openai/ and anthropic/ are native.")]
@@ -42,7 +42,7 @@ class LitellmParams(Section):
         check_costs(self)
 
 
-class ModelInfo(Section):
+class ModelInfo(Section, frozen=True):
     """What the deployment can take (LiteLLM's `model_info`); what is left out comes from the price table."""
 
     id: Annotated[
@@ -86,7 +86,7 @@ class ModelInfo(Section):
         check_costs(self)
 
 
-class ModelEntry(Section):
+class ModelEntry(Section, frozen=True):
     """One deployment; several with the same `model_name` share the load in order."""
 
     model_name: Annotated[str, Meta(description="The name clients ask for.")]

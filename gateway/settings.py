@@ -24,7 +24,7 @@ FEWEST_REQUEST_DAYS = 62
 """Requests that may be in a running period are kept: budgets are rebuilt from them."""
 
 
-class Tiers(Section):
+class Tiers(Section, frozen=True):
     """Model names by tier, in order of preference."""
 
     base: Annotated[list[str], Meta(description="What suffices for routine work.")] = msgspec.field(
@@ -35,7 +35,7 @@ class Tiers(Section):
     )
 
 
-class PolicySettings(Section):
+class PolicySettings(Section, frozen=True):
     """Which packs decide."""
 
     packs: Annotated[
@@ -53,7 +53,7 @@ class PolicySettings(Section):
     ] = 2.0
 
 
-class RouterSettings(Section):
+class RouterSettings(Section, frozen=True):
     """Retries and what a pinned model may fall back to (LiteLLM's `router_settings`)."""
 
     fallbacks: Annotated[
@@ -86,7 +86,7 @@ class RouterSettings(Section):
     ] = 120.0
 
 
-class GeneralSettings(Section):
+class GeneralSettings(Section, frozen=True):
     """Stores and secrets (LiteLLM's `general_settings`)."""
 
     master_key: Annotated[
@@ -141,7 +141,7 @@ class GeneralSettings(Section):
             raise ValueError("`budget_alerts` must be finite numbers")
 
 
-class ServerSettings(Section):
+class ServerSettings(Section, frozen=True):
     """The listening side and its bounds."""
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
@@ -179,7 +179,7 @@ class ServerSettings(Section):
     ] = 5.0
 
 
-class WorkflowSettings(Section):
+class WorkflowSettings(Section, frozen=True):
     """The durable escalation workflow; nothing of it is loaded before the first one is submitted."""
 
     enabled: Annotated[bool, Meta(description="Whether tasks may be submitted.")] = True
@@ -219,7 +219,7 @@ class WorkflowSettings(Section):
     ] = msgspec.field(default_factory=list)
 
 
-class RetentionSettings(Section):
+class RetentionSettings(Section, frozen=True):
     """How long the ledger's rows are kept; the sums of requests that are deleted stay in every report."""
 
     requests_days: Annotated[
@@ -232,7 +232,7 @@ class RetentionSettings(Section):
     ] = None
 
 
-class LogSettings(Section):
+class LogSettings(Section, frozen=True):
     """What is logged and how."""
 
     level: Annotated[
@@ -246,7 +246,7 @@ class LogSettings(Section):
     ] = False
 
 
-class TeamEntry(Section):
+class TeamEntry(Section, frozen=True):
     """A team declared in the file; created at start, changed settings applied."""
 
     name: str
@@ -272,7 +272,7 @@ class TeamEntry(Section):
             raise ValueError("`budget_usd` must be a finite number > 0")
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """The whole configuration."""
 
     model_list: Annotated[list[ModelEntry], Meta(description="The deployments.")] = msgspec.field(
