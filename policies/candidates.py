@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 
 from msgspec.structs import replace
 
 from policies.data_guard import Applied, applied_classes, refusal
-from policies.facts import Features, Snapshot, Tier
-from policies.policy import Deployment, Fallback, Policy
+from policies.facts import Features, Snapshot
+from policies.policy import Deployment, Fallback, Policy, Way
 from policies.pricing import Price, Usage, cost_nano, worst_case_nano
 from policies.verdicts import Alternative, Candidate, Decision, Denial, DenialCode, Dropped
 
@@ -31,7 +32,6 @@ _TELLING: Sequence[DenialCode] = (
     "policy_denied",
 )
 """Denial codes by how much they tell the caller of a request that met several obstacles."""
-_TIERS: Sequence[Tier] = ("base", "premium")
 _EPOCH, _DAY_S = date(1970, 1, 1).toordinal(), 86_400
 
 
@@ -39,34 +39,31 @@ def with_candidates(
     draft: Decision, pinned: tuple[str, ...], features: Features, snapshot: Snapshot, policy: Policy
 ) -> Decision:
     """Add the ordered candidates, what was dropped, the alternatives' prices, or the denial."""
-    fleet = policy.fleet
-    own, prices = fleet.tiers[draft.tier], fleet.prices_on(price_day(snapshot))
+    prices, health = policy.fleet.prices_on(price_day(snapshot)), snapshot.health
     candidates: list[Candidate] = []
     resting: list[Candidate] = []
     dropped: list[Dropped] = []
     obstacles: list[Denial] = []
     applied = applied_classes(policy.data_classes, features) if policy.data_classes else ()
-    for deployment_id in _ordered(draft, pinned, policy):
-        deployment = fleet.deployments[deployment_id]
-        tier = draft.tier if deployment_id in own else fleet.tier_of(deployment_id)
-        price = prices[deployment_id]
+    for deployment, tier in _way(draft, pinned, policy):
+        name, price = deployment.id, prices[deployment.id]
         obstacle = _obstacle(deployment, features, snapshot, applied)
         if obstacle is None and price is not None:
             output = output_tokens(features, deployment.card.max_output_tokens)
             worst = worst_case_nano(input_tokens=features.input_tokens, output_tokens=output, price=price)
-            candidate = Candidate(deployment=deployment_id, tier=tier, worst_case_nano=worst)
-            if snapshot.health.get(deployment_id) != "open":
+            candidate = Candidate(deployment=name, tier=tier, worst_case_nano=worst)
+            if not health or health.get(name) != "open":
                 candidates.append(candidate)
                 continue
             resting.append(candidate)
-            reason = f"{deployment.model_name} is cooling down after failures"
+            reason, guard = f"{deployment.model_name} is cooling down after failures", ""
         else:
             obstacle = obstacle or Denial(
                 code="no_deployment", reason=f"{deployment.model_name} has no price"
             )
             obstacles.append(obstacle)
-            reason = obstacle.reason
-        dropped.append(Dropped(deployment=deployment_id, tier=tier, reason=reason))
+            reason, guard = obstacle.reason, obstacle.guard
+        dropped.append(Dropped(deployment=name, tier=tier, reason=reason, guard=guard))
     candidates = candidates or resting  # trying a resting one beats refusing when nobody else is left
     decision = replace(
         draft,
@@ -77,7 +74,7 @@ def with_candidates(
     )
     if not candidates:
         return replace(decision, denial=_denial(obstacles))
-    return decision if candidates[0].tier == draft.tier else _moved(decision, applied)
+    return decision if candidates[0].tier == draft.tier else _moved(decision)
 
 
 def refreshed(made: Decision, features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
@@ -98,20 +95,32 @@ def refreshed(made: Decision, features: Features, snapshot: Snapshot, policy: Po
     return replace(decision, candidates=(), denial=denial)
 
 
-def _moved(decision: Decision, applied: Sequence[Applied]) -> Decision:
+def _moved(decision: Decision) -> Decision:
     """Return the decision at the tier that can serve it, saying what stood in the way of the one chosen."""
     tier, wanted = decision.candidates[0].tier, decision.tier
-    reasons = (d.reason for d in decision.dropped if d.tier == wanted)
-    reason = next(reasons, "no deployment in this tier")
-    guards = (str(a.data_class.origin) for a in applied if f" class {a.data_class.name} (" in reason)
+    first = next((d for d in decision.dropped if d.tier == wanted), None)
+    reason, guard = (first.reason, first.guard) if first else ("no deployment in this tier", "")
     return replace(
         decision,
         tier=tier,
         ground="guard",
         reason=f"{wanted}: {reason}",
-        decided_by=next(guards, ""),
+        decided_by=guard,
         below_floor=decision.floor == "premium" and tier == "base",
     )
+
+
+def _way(draft: Decision, pinned: tuple[str, ...], policy: Policy) -> Way:
+    """Return the deployments in the order they may be tried, without repeats."""
+    crossing = (draft.tier, draft.floor, pinned)
+    known = policy.ways.get(crossing)
+    if known is None:
+        fleet, own = policy.fleet, policy.fleet.tiers[draft.tier]
+        known = policy.ways[crossing] = tuple(
+            (fleet.deployments[d], draft.tier if d in own else fleet.tier_of(d))
+            for d in _ordered(draft, pinned, policy)
+        )
+    return known
 
 
 def _ordered(draft: Decision, pinned: tuple[str, ...], policy: Policy) -> Sequence[str]:
@@ -138,8 +147,10 @@ def _may_move(draft: Decision, rule: Fallback) -> bool:
 
 def _forbidden(deployment: Deployment, applied: Sequence[Applied]) -> Denial | None:
     """Return why the request's data must not reach a deployment; says classes and kinds, never the data."""
-    reason = refusal(applied, deployment.provider, (deployment.id, deployment.model_name))
-    return None if reason is None else Denial(code="policy_denied", reason=reason)
+    refused = refusal(applied, deployment.provider, (deployment.id, deployment.model_name))
+    if refused is None:
+        return None
+    return Denial(code="policy_denied", reason=refused.reason, guard=refused.guard)
 
 
 def _obstacle(
@@ -161,7 +172,7 @@ def _obstacle(
     if needed > card.context_window and not card.embeds:  # a window there is each text's, not the batch's
         reason = f"{needed} tokens exceed the context window of {name} ({card.context_window})"
         return Denial(code="context_length_exceeded", reason=reason)
-    if snapshot.health.get(deployment.id) == "limited":
+    if snapshot.health and snapshot.health.get(deployment.id) == "limited":
         wait_s = snapshot.rests_s.get(deployment.id)
         return Denial(code="rate_limited", reason=f"{name} is limiting our requests", retry_after_s=wait_s)
     return None
@@ -185,7 +196,8 @@ def _denial(obstacles: Sequence[Denial]) -> Denial:
     reasons = "; ".join(dict.fromkeys(obstacle.reason for obstacle in obstacles))
     code = min((o.code for o in obstacles), key=_TELLING.index)
     waits = [o.retry_after_s for o in obstacles if o.retry_after_s is not None]
-    return Denial(code=code, reason=reasons, retry_after_s=min(waits, default=None))
+    guard = next((o.guard for o in obstacles if o.guard), "")
+    return Denial(code=code, reason=reasons, retry_after_s=min(waits, default=None), guard=guard)
 
 
 def shortened(
@@ -222,12 +234,16 @@ def _alternatives(
                 tier=tier,
                 expected_nano=None if (price := prices[deployment]) is None else cost_nano(usage, price),
             )
-            for tier in _TIERS
-            for deployment in policy.fleet.tiers[tier]
+            for deployment, tier in policy.fleet.listed
         ]
     )
 
 
 def price_day(snapshot: Snapshot) -> date:
     """Return the day (UTC) whose prices are in force."""
-    return date.fromordinal(_EPOCH + int(snapshot.now // _DAY_S))
+    return _day(snapshot.now // _DAY_S)
+
+
+@lru_cache(maxsize=8)
+def _day(number: float) -> date:
+    return date.fromordinal(_EPOCH + int(number))

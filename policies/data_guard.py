@@ -50,6 +50,14 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """`declared`, or the kinds that were found with their counts."""
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a deployment may not receive a request's data."""
+
+    reason: str
+    guard: str
+    """The layer whose class forbids it."""
+
+
 def applied_classes(classes: Sequence[DataClass], features: Features) -> tuple[Applied, ...]:
     """Return the classes of a request: what is declared, whoever declares it, and what was found.
 
@@ -69,11 +77,13 @@ def applied_classes(classes: Sequence[DataClass], features: Features) -> tuple[A
     return tuple(applied)
 
 
-def refusal(applied: Iterable[Applied], provider: str, names: Sequence[str]) -> str | None:
+def refusal(applied: Iterable[Applied], provider: str, names: Sequence[str]) -> Refusal | None:
     """Return why a deployment may not receive the data, None when it may; names classes and kinds only."""
     for each in applied:
-        if not each.data_class.admits(provider, names):
-            return f"{names[-1]} may not receive data of class {each.data_class.name} ({each.because})"
+        known = each.data_class
+        if not known.admits(provider, names):
+            reason = f"{names[-1]} may not receive data of class {known.name} ({each.because})"
+            return Refusal(reason=reason, guard=str(known.origin))
     return None
 
 

@@ -66,6 +66,12 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return known
 
     @cached_property
+    def listed(self) -> tuple[tuple[str, Tier], ...]:
+        """Every deployment of a tier with that tier, base first."""
+        tiers: tuple[Tier, ...] = ("base", "premium")
+        return tuple((deployment, tier) for tier in tiers for deployment in self.tiers[tier])
+
+    @cached_property
     def _priced(self) -> dict[date, Mapping[str, Price | None]]:
         return {}
 
@@ -131,7 +137,13 @@ class ApprovalRules(msgspec.Struct, frozen=True, kw_only=True):
         return self.above_nano is not None or bool(self.data_classes or self.triggers)
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+Way = tuple[tuple[Deployment, Tier], ...]
+"""Deployments in the order they may be tried, each with the tier it serves in."""
+Crossing = tuple[Tier, Tier | None, tuple[str, ...]]
+"""What a way depends on besides the policy: the tier decided on, the floor, the deployments pinned."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Compiled packs over a fleet: everything `decide` needs that is not a fact of the request."""
 
     revision: str
@@ -159,3 +171,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """By name: every term with its weight, as `sources` look for them."""
     origins: Mapping[str, Origin] = msgspec.field(default_factory=dict)
     """Which pack had the last word on each setting, e.g. `economy.threshold`."""
+
+    @cached_property
+    def ways(self) -> dict[Crossing, Way]:
+        """Ways that were worked out already; as many as tiers, floors and model names make."""
+        return {}

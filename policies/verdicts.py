@@ -92,6 +92,8 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str
     tier: Tier
     reason: str
+    guard: str = ""
+    """The layer whose class of data keeps the request from it, e.g. `team/strict`; empty where none does."""
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,8 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     retry_after_s: float | None = None
     """How long what stands in the way is known to last."""
+    guard: str = ""
+    """The layer whose class of data forbids it; empty where none does."""
 
 
 class ApprovalNeed(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,4 +30,5 @@ class SecurityValidator:
 
 
 def _refusal(deployment: Deployment, applied: tuple[Applied, ...]) -> str | None:
-    return refusal(applied, deployment.provider, (deployment.id, deployment.model_name))
+    refused = refusal(applied, deployment.provider, (deployment.id, deployment.model_name))
+    return None if refused is None else refused.reason

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from policy_samples import GLM, NOW, OPUS, asking, deployment, make_fleet, make_policy
+from policy_samples import GLM, GLM_PRICE, NOW, OPUS, asking, deployment, make_fleet, make_policy
 
 from policies.engine import decide
 from policies.facts import DataScan, Declared, Snapshot
@@ -33,8 +33,19 @@ def test_narrowed() -> None:
 
     assert (decision.tier, decision.ground) == ("premium", "guard")
     assert [d.reason for d in decision.dropped] == ["glm may not receive data of class personal (2 email)"]
+    assert [d.guard for d in decision.dropped] == ["organisation/org"]
     assert decision.data_classes == ("personal (2 email)",)
     assert decision.decided_by == "organisation/org"
+
+
+def test_no_guard_by_name() -> None:
+    """A deployment whose name reads like a refusal, and that lacks tools, is no class's doing."""
+    name = "a class personal (one"
+    fleet = make_fleet(base=(deployment(name, GLM_PRICE, tools=False),))
+    policy = make_policy(PACK.replace("[opus]", f"[opus, {name}]"), fleet=fleet)
+    decision = decide(asking("sort these", data=EMAILS, has_tools=True), Snapshot(now=NOW), policy)
+
+    assert (decision.reason, decision.decided_by) == (f"base: {name} takes no tools", "")
 
 
 def test_refused() -> None:
