@@ -5,8 +5,7 @@ from exchange_samples import PRINCIPAL
 
 from gateway.errors import InvalidRequest
 from gateway.stores.base import RequestRow
-from gateway.stores.row_values import row_values
-from gateway.stores.schema import requests
+from gateway.stores.row_values import SHAPES
 from gateway.tags import read_tags
 from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_responses.codec import OpenAIResponses
@@ -62,6 +61,7 @@ def test_lists_fit_their_column() -> None:
         status="ok", http_status=200, tier="base", ground="none",
         tags=("b,c", "a\0", "a"), triggers=tuple(f"{n:0128}" for n in range(20)),
     )  # fmt: skip
-    values = dict(zip(requests.columns.keys(), row_values(row), strict=True))
+    shape = SHAPES[RequestRow]
+    values = dict(zip(shape.columns, *shape.values([row]), strict=True))
     assert values["tags"] == "a,bc"
     assert [len(name) for name in str(values["triggers"]).split(",")] == [128] * 15

@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, RowMapping, Select, Table, func, select, tuple_
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Dialect, Engine, RowMapping, Select, func, select, tuple_
 
 from gateway.clock import decision_id_of
-from gateway.stores.base import AnswerRow, AnyRow, AttemptRow, DecisionRow, OpenRow, OutcomeRow, RequestRow
+from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, RequestRow
 from gateway.stores.rollups_sql import mark_unsealed
-from gateway.stores.row_values import SEPARATOR, row_values
-from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests, workflow_answers
+from gateway.stores.row_values import SEPARATOR, SHAPES, Shape
+from gateway.stores.schema import LARGEST, Value, attempts, decisions, requests
 from gateway.stores.tiles import HOUR_MS
 
 _PAGE = 500
 _LONG_PAGE = 2_000
 
-Insert: TypeAlias = Callable[[Connection, Sequence[tuple[Value, ...]]], object]
+Insert: TypeAlias = Callable[[Connection, list[tuple[Value, ...]]], object]
 
 
 class LedgerInserts:
@@ -28,12 +27,8 @@ class LedgerInserts:
 
     def __init__(self, engine: Engine) -> None:
         make = _sqlite_insert if engine.dialect.name == "sqlite" else _postgres_insert
-        self._by_kind: dict[type[AnyRow], Insert] = {
-            AttemptRow: make(attempts, engine.dialect),
-            RequestRow: make(requests, engine.dialect),
-            DecisionRow: make(decisions, engine.dialect),
-            OutcomeRow: make(outcomes, engine.dialect),
-            AnswerRow: make(workflow_answers, engine.dialect),
+        self._by_kind: dict[type[AnyRow], tuple[Shape, Insert]] = {
+            kind: (shape, make(shape, engine.dialect)) for kind, shape in SHAPES.items()
         }
 
     def insert(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
@@ -41,9 +36,9 @@ class LedgerInserts:
         alike: defaultdict[type[AnyRow], list[AnyRow]] = defaultdict(list)
         for row in rows:
             alike[type(row)].append(row)
-        for kind, insert in self._by_kind.items():
+        for kind, (shape, insert) in self._by_kind.items():
             if alike[kind]:
-                insert(connection, [row_values(row) for row in alike[kind]])
+                insert(connection, shape.values(alike[kind]))
         hours = {min(max(row.at_ms, 0), LARGEST) // HOUR_MS for row in alike[RequestRow]}
         mark_unsealed(connection, [hour * HOUR_MS for hour in hours])
 
@@ -147,15 +142,17 @@ def _unlisted(row: RowMapping) -> dict[str, object]:
     return values | lists
 
 
-def _sqlite_insert(table: Table, dialect: Dialect) -> Insert:
-    statement = str(sqlite.insert(table).on_conflict_do_nothing().compile(dialect=dialect))
-    return lambda connection, rows: connection.exec_driver_sql(statement, list(rows))
+def _sqlite_insert(shape: Shape, _dialect: Dialect) -> Insert:
+    names, places = ", ".join(shape.columns), ", ".join("?" for _ in shape.columns)
+    statement = f"INSERT INTO {shape.table.name} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+    return lambda connection, rows: connection.exec_driver_sql(statement, rows)
 
 
-def _postgres_insert(table: Table, dialect: Dialect) -> Insert:
+def _postgres_insert(shape: Shape, dialect: Dialect) -> Insert:
     """Send a batch as one array per column: a row at a time costs PostgreSQL several times as much."""
-    arrays = ", ".join(f"%s::{column.type.compile(dialect)}[]" for column in table.columns)
-    statement = f"INSERT INTO {table.name} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
+    table, names = shape.table, ", ".join(shape.columns)
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in shape.columns)
+    statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
     return lambda connection, rows: connection.exec_driver_sql(
         statement, tuple(list(column) for column in zip(*rows, strict=True))
     )

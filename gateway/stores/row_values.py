@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, TypeAlias
@@ -27,51 +27,44 @@ Fit: TypeAlias = Callable[..., Value]
 SEPARATOR = ","
 """Between the names of a list in one column."""
 _LONGEST_NAME = 128
+_NO_LISTS = ("", "")
+_NUL = b"\\u0000"
+"""As it stands in JSON; a text that only looks like it is taken for it, and comes through unchanged."""
+
+_encode = msgspec.json.Encoder().encode
 
 
-class _Shape(msgspec.Struct, frozen=True, kw_only=True):
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """How the records of one table are taken apart."""
 
-    fitting: type[msgspec.Struct]
-    """Takes, in the columns' order, only values that fit as they are; a few are written in another form."""
-    pick_texts: Callable[[object], tuple[str, ...]]
-    rewritten: tuple[tuple[int, Fit], ...]
-    pick: Callable[[object], tuple[object, ...]]
+    table: Table
+    columns: tuple[str, ...]
+    """Those of the table, first what goes as it is, then what is written in another form."""
+    plain: Callable[[AnyRow], tuple[Value, ...]]
+    fitting: object
+    """The type of a list of such values that all fit."""
+    rewritten: Callable[[AnyRow], tuple[Value, ...]]
     fits: tuple[Fit, ...]
+    """What makes a plain value fit, column by column."""
 
-
-def row_values(row: AnyRow) -> tuple[Value, ...]:
-    """Return the row's values in its table's column order, each cut or bound to its column.
-
-    Raise KeyError for an opening, which has no table.
-    """
-    shape = _SHAPES[type(row)]
-    try:
-        values = msgspec.structs.astuple(msgspec.convert(row, shape.fitting, from_attributes=True))
-    except msgspec.ValidationError:
-        return _cut(shape, row)
-    if "\0" in "".join(shape.pick_texts(row)):
-        return _cut(shape, row)
-    if not shape.rewritten:
-        return values
-    changed = [*values]
-    for at, fit in shape.rewritten:
-        changed[at] = fit(values[at])
-    return tuple(changed)
-
-
-def _cut(shape: _Shape, row: msgspec.Struct) -> tuple[Value, ...]:
-    """Return each value of a row cut or bound on its own, which takes several times as long."""
-    return tuple([fit(value) for fit, value in zip(shape.fits, shape.pick(row), strict=True)])
+    def values(self, rows: Sequence[AnyRow]) -> list[tuple[Value, ...]]:
+        """Return each row's values in the order of `columns`, each cut or bound to its column."""
+        picked = [self.plain(row) for row in rows]
+        try:
+            msgspec.convert(picked, self.fitting)
+            fit = _NUL not in _encode(picked)
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            fit = False
+        if not fit:  # value by value, which takes several times as long
+            picked = [tuple([fit(v) for fit, v in zip(self.fits, row, strict=True)]) for row in picked]
+        return [(*values, *self.rewritten(row)) for values, row in zip(picked, rows, strict=True)]
 
 
 def _fit_of(column: Column[str] | Column[int] | Column[bool]) -> Fit:
-    if column.name in _OWN_FITS:
-        return _OWN_FITS[column.name]
     if isinstance(column.type, Boolean):
         return bool
     if isinstance(column.type, BigInteger):
-        return _fit_number
+        return _fit_signed if column.name in _SIGNED else _fit_number
     size = column.type.length if isinstance(column.type, String) else None
     return _fit_long if size is None else partial(_fit_text, size)
 
@@ -105,24 +98,22 @@ def _fit_long(value: str) -> str:
     return value.replace("\0", "")
 
 
-def _fit_record(value: msgspec.Raw) -> str:
-    return str(value, "utf-8", "replace")
+def _lists(row: RequestRow) -> tuple[Value, ...]:
+    return (_fit_names(row.triggers), _fit_names(row.tags)) if row.triggers or row.tags else _NO_LISTS
 
 
-_OWN_FITS: dict[str, Fit] = {
-    "triggers": _fit_names,
-    "tags": _fit_names,
-    "cache_nano": _fit_signed,
-    "record": _fit_record,
-}
+def _record(row: DecisionRow) -> tuple[Value, ...]:
+    return (str(row.record, "utf-8", "replace"),)
+
+
+def _nothing(_row: AnyRow) -> tuple[Value, ...]:
+    return ()
+
+
 _SIGNED = frozenset({"cache_nano"})
-_REWRITTEN: dict[str, type] = {"triggers": tuple, "tags": tuple, "record": msgspec.Raw}
-"""Columns that hold another form of the record's value."""
 
 
 def _fitting_type(column: Column[str] | Column[int] | Column[bool]) -> object:
-    if column.name in _REWRITTEN:
-        return _REWRITTEN[column.name]
     if isinstance(column.type, Boolean):
         return bool
     if isinstance(column.type, BigInteger):
@@ -133,22 +124,25 @@ def _fitting_type(column: Column[str] | Column[int] | Column[bool]) -> object:
     return str if size is None else Annotated[str, msgspec.Meta(max_length=size)]
 
 
-def _shape(table: Table) -> _Shape:
-    columns = tuple(table.columns)
-    texts = [c.name for c in columns if isinstance(c.type, String) and c.name not in _REWRITTEN]
-    return _Shape(
-        fitting=msgspec.defstruct(table.name, [(str(c.name), _fitting_type(c)) for c in columns]),
-        pick_texts=attrgetter(*texts),
-        rewritten=tuple((at, _fit_of(c)) for at, c in enumerate(columns) if c.name in _REWRITTEN),
-        pick=attrgetter(*table.columns.keys()),
-        fits=tuple(_fit_of(column) for column in columns),
+def _shape(table: Table, rewritten: Callable[..., tuple[Value, ...]] = _nothing, *names: str) -> Shape:
+    """Return the shape of a table's records, some of whose columns are rewritten."""
+    plain = [column for column in table.columns if column.name not in names]
+    types = tuple([_fitting_type(column) for column in plain])
+    return Shape(
+        table=table,
+        columns=(*(str(column.name) for column in plain), *names),
+        plain=attrgetter(*(str(column.name) for column in plain)),
+        fitting=list[tuple.__class_getitem__(types)],  # type: ignore[misc]
+        rewritten=rewritten,
+        fits=tuple([_fit_of(column) for column in plain]),
     )
 
 
-_SHAPES: dict[type[msgspec.Struct], _Shape] = {
+SHAPES: Mapping[type[AnyRow], Shape] = {
     AttemptRow: _shape(attempts),
-    RequestRow: _shape(requests),
-    DecisionRow: _shape(decisions),
+    RequestRow: _shape(requests, _lists, "triggers", "tags"),
+    DecisionRow: _shape(decisions, _record, "record"),
     OutcomeRow: _shape(outcomes),
     AnswerRow: _shape(workflow_answers),
 }
+"""Openings have no table."""

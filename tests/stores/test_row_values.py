@@ -7,7 +7,7 @@ import pytest
 from row_samples import request_row
 
 from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OutcomeRow, RequestRow
-from gateway.stores.row_values import row_values
+from gateway.stores.row_values import SHAPES
 from gateway.stores.schema import LARGEST, Value, attempts, decisions, outcomes, requests
 
 ATTEMPT = AttemptRow(
@@ -40,8 +40,10 @@ TABLES = {AttemptRow: attempts, RequestRow: requests, DecisionRow: decisions, Ou
 
 def columns_of(row: AnyRow, **changes: object) -> dict[str, Value]:
     """Return a changed row's values by column."""
-    values = row_values(msgspec.structs.replace(row, **changes))
-    return dict(zip(TABLES[type(row)].columns.keys(), values, strict=True))
+    shape = SHAPES[type(row)]
+    (values,) = shape.values([msgspec.structs.replace(row, **changes)])
+    assert {*shape.columns} == {*TABLES[type(row)].columns.keys()}
+    return dict(zip(shape.columns, values, strict=True))
 
 
 @pytest.mark.parametrize("row", [ATTEMPT, REQUEST, DECISION, OUTCOME], ids=lambda row: type(row).__name__)
