@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.errors import Forbidden
+from gateway.taking_turns import OTHERS
 from gateway.wiring import WIRING, Guarded, PublicHandler
 
 _HEADERS = ("x-api-key", "api-key", "x-litellm-api-key")
@@ -17,6 +18,7 @@ def guarded(route: Guarded) -> PublicHandler:
     administers = scope == "admin" and route.method != "GET"
 
     async def authenticated(request: web.Request) -> web.StreamResponse:
+        await OTHERS
         keyring = request.app[WIRING].keyring
         caller = await keyring.caller(presented_key(request))
         if scope not in caller.principal.scopes:
