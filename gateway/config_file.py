@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from gateway.environment import overlaid
 from gateway.errors import ConfigError
-from gateway.settings import Settings, read_settings
-from policies.yaml_faults import explain
-from policies.yaml_lines import Document, DocumentError, read
+from gateway.settings import Settings
+from policies.yaml_lines import Document, DocumentError, nearest, read
 
 ENV_REFERENCE = "os.environ/"
 MAX_FILE_BYTES = 4 * 2**20
-_NAMED = re.compile(r"^`[^`]*`: `(?P<field>\w+)`")
-"""A refusal that says itself which of a section's fields is meant."""
 
 UNSUPPORTED: Mapping[str, frozenset[str]] = {
     "": frozenset(
@@ -127,15 +124,18 @@ def load_configuration(path: Path, *, need_secrets: bool = True) -> Configuratio
 def _settings(
     values: dict[str, object], document: Document, path: Path | None, warnings: tuple[str, ...]
 ) -> Configuration:
-    given = overlaid(values, os.environ)
     try:
-        settings = read_settings(given)
-    except msgspec.ValidationError as error:
-        message, at = explain(str(error), given, Settings)
-        named = _NAMED.search(message)
-        line = document.line(f"{at}.{named['field']}" if named else at)
-        raise ConfigError(message, path=str(path) if path else "environment", line=line) from None
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        place = str(path) if path else "environment"
+        raise _config_error(_telling(error), document, place) from None
     return Configuration(settings=settings, path=path, warnings=warnings)
+
+
+def _telling(error: ValidationError) -> ErrorDetails:
+    """Return the error that helps most: a misspelt name explains the missing one beside it."""
+    errors = error.errors(include_url=False)
+    return next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
 
 
 def _pruned(
@@ -191,3 +191,25 @@ class _Resolver:
             message = f"environment variable `{name}` is not set; set it or write the value here"
             raise ConfigError(message, path=self._path, line=line)
         return found
+
+
+def _config_error(error: ErrorDetails, document: Document, path: str) -> ConfigError:
+    place = "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    line = document.line(place)
+    name = str(error["loc"][-1]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        section = place.rpartition(".")[0]
+        return ConfigError(f"`{section}` has no setting `{name}`{_hint(error['loc'])}", path=path, line=line)
+    message = error["msg"].removeprefix("Value error, ")
+    return ConfigError(f"`{place}`: {message[:1].lower()}{message[1:]}", path=path, line=line)
+
+
+def _hint(loc: tuple[int | str, ...]) -> str:
+    """Return the nearest valid name, among the fields of the section the unknown one stands in."""
+    shape: type[BaseModel] = Settings
+    for part in loc[:-1]:
+        field = shape.model_fields.get(part) if isinstance(part, str) else None
+        inner = getattr(field, "annotation", None) if field else None
+        options = (inner, *getattr(inner, "__args__", ()))
+        shape = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), shape)
+    return nearest(str(loc[-1]), shape.model_fields)

@@ -11,11 +11,10 @@ from hashlib import sha256
 
 import msgspec
 
-from gateway.deployment_settings import LitellmParams, ModelEntry, ModelInfo
 from gateway.errors import ConfigError
 from gateway.exchange import Timeouts
 from gateway.pace import PaceLimit, pace_limits
-from gateway.settings import Settings
+from gateway.settings import LitellmParams, ModelEntry, ModelInfo, Settings
 from gateway.upstreams.providers import AUTHENTICATION, PATHS, PROVIDERS
 from policies.facts import Dialect, Tier
 from policies.policy import Deployment, Fleet

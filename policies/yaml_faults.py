@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from types import UnionType
-from typing import Annotated, Union, get_args, get_origin
+from typing import Union, get_args, get_origin
 
 import msgspec
 
@@ -131,9 +131,7 @@ def _children(value: object) -> dict[_Step, object]:
 
 def _shapes_at(shape: object, steps: Sequence[_Step]) -> Iterator[object]:
     """Yield every type that a value at `steps` may have, unions taken apart."""
-    if get_origin(shape) is Annotated:
-        yield from _shapes_at(get_args(shape)[0], steps)
-    elif get_origin(shape) in {Union, UnionType}:
+    if get_origin(shape) in {Union, UnionType}:
         for option in get_args(shape):
             yield from _shapes_at(option, steps)
     elif not steps:

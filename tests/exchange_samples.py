@@ -12,7 +12,7 @@ from gateway.exchange import Exchange, Principal
 from gateway.features import Reader, extract
 from gateway.fleet import Reach, build_reach
 from gateway.ledger import Account, Ledger
-from gateway.settings import read_settings
+from gateway.settings import Settings
 from gateway.stores.base import AnyRow, BudgetRow, DecisionRow
 from gateway.stores.memory import MemoryState
 from gateway.wire.openai_chat import OpenAIChat
@@ -48,7 +48,7 @@ PRINCIPAL = Principal(key_id="k", key_name="k", team_id="t", team_name="red", sc
 def make_reach(**settings: object) -> Reach:
     """Return the two models with the retry rules of `router_settings`."""
     given = {"model_list": MODELS, "tiers": {"base": [GLM], "premium": [OPUS]}, **settings}
-    return build_reach(read_settings(given), load_prices(PRICES))
+    return build_reach(Settings.model_validate(given), load_prices(PRICES))
 
 
 def make_exchange(

@@ -8,12 +8,12 @@ from gateway.config_file import Configuration
 from gateway.errors import ConfigError
 from gateway.fleet import Reach
 from gateway.pack_files import load_reach
-from gateway.settings import read_settings
+from gateway.settings import Settings
 
 
 def reach(entries: list[dict[str, object]], **more: object) -> Reach:
     """Build the reach of some model entries."""
-    settings = read_settings({"model_list": entries, **more})
+    settings = Settings(model_list=entries, **more)
     return load_reach(Configuration(settings=settings, path=None))
 
 

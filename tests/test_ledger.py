@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from gateway.errors import BudgetExceeded, StoreUnavailable
 from gateway.fleet import build_reach
 from gateway.ledger import Account, Attempted
-from gateway.settings import read_settings
+from gateway.settings import Settings
 from gateway.stores.base import AttemptRow, DecisionRow, OpenRow, RequestRow
 from gateway.stores.memory import MemoryState
 from policies.prices import load_prices
@@ -67,7 +67,7 @@ async def test_price_of_the_day() -> None:
     """A request is priced by the table in force when it came, not by the newest."""
     dated = PRICES.replace("prices: [{since: 2025-07-28", 'prices: [{since: 2999-01-01, input: "9", output: "9"}, {since: 2025-07-28')  # fmt: skip
     settings = {"model_list": MODELS, "tiers": {"base": [GLM], "premium": [OPUS]}}
-    reach = build_reach(read_settings(settings), load_prices(dated))
+    reach = build_reach(Settings.model_validate(settings), load_prices(dated))
     exchange = make_exchange(reach=reach)
     for started_s, cost in ((NOW, 82_000), (32_500_000_000.0, 990_000)):
         account = make_account(replace(exchange, started_s=started_s), ListBooks())

@@ -28,7 +28,7 @@ FORBIDDEN_CALLS = frozenset(("open", "print", "input", "exec", "eval", "__import
 FORBIDDEN_METHODS = frozenset(("now", "utcnow", "today", "open"))
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
-HEAVY = ("litellm", "openai", "pydantic", "alembic", "dbos", "rich", "sqlalchemy.dialects.postgresql")
+HEAVY = ("litellm", "openai", "alembic", "dbos", "rich", "sqlalchemy.dialects.postgresql")
 
 
 def sources(*folders: str) -> list[Path]:

@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from inspect import cleandoc
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Union, get_args, get_origin
+from typing import get_args, get_origin
 
 import click
 import msgspec
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from gateway import errors, openapi
 from gateway.cli import COMMANDS, gateway
 from gateway.routers import ROUTES
-from gateway.setting_values import SecretStr, Section
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
 from policies.pack_document import PackDoc
@@ -131,60 +131,46 @@ def _same(path: Path, text: str) -> bool:
     return path.exists() and path.read_text(encoding="utf-8") == text
 
 
-def _section(shape: type[Section], path: str, variable: str) -> Iterator[str]:
+def _section(shape: type[BaseModel], path: str, variable: str) -> Iterator[str]:
     """Yield the table of a section, then its sub-sections."""
     title = path or "Top level"
     yield f"## {title}\n\n{(shape.__doc__ or '').strip()}\n"
     yield "| setting | environment | type | default | meaning |"
     yield "|---|---|---|---|---|"
-    inner: list[tuple[type[Section], str, str]] = []
-    for field in msgspec.structs.fields(shape):
-        name, kind = field.name, _bare(field.type)
-        nested, is_list = _section_in(kind), get_origin(kind) is list
+    inner: list[tuple[type[BaseModel], str, str]] = []
+    for name, field in shape.model_fields.items():
+        nested = _model_in(field.annotation)
+        is_list = get_origin(field.annotation) is list
         if nested is not None:
             place = f"{path}.{name}".lstrip(".") + ("[]" if is_list else "")
             inner.append((nested, place, f"{variable}{name.upper()}__"))
         if nested is None or is_list:
-            yield _row(field, "" if "[]" in path else f"`{variable}{name.upper()}`")
+            yield _row(name, field, "" if "[]" in path else f"`{variable}{name.upper()}`")
     yield ""
     for nested, nested_path, nested_variable in inner:
         yield from _section(nested, nested_path, nested_variable)
 
 
-def _row(field: msgspec.structs.FieldInfo, variable: str) -> str:
-    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+def _row(name: str, field: FieldInfo, variable: str) -> str:
+    required = field.is_required()
+    default = field.get_default(call_default_factory=True) if not required else None
     shown = default.get_secret_value() if isinstance(default, SecretStr) else default
-    text = "required" if field.required else f"`{shown}`" if shown not in (None, "") else ""
-    about = get_args(field.type)[1:] if get_origin(field.type) is Annotated else ()
-    meaning = next((meta.description for meta in about if meta.description), "")
-    return f"| `{field.name}` | {variable} | {_type_name(_bare(field.type))} | {text} | {meaning} |"
+    text = "required" if required else f"`{shown}`" if shown not in (None, "") else ""
+    return f"| `{name}` | {variable} | {_type_name(field.annotation)} | {text} | {field.description or ''} |"
 
 
-def _bare(annotation: object) -> object:
-    """Return a type without what is said about it, and about the types it is one of."""
-    if get_origin(annotation) is Annotated:
-        return _bare(get_args(annotation)[0])
-    if get_origin(annotation) in {Union, UnionType}:
-        return Union[*map(_bare, get_args(annotation))]
-    return annotation
-
-
-def _section_in(annotation: object) -> type[Section] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     for option in (annotation, *get_args(annotation)):
-        if isinstance(option, type) and issubclass(option, Section):
+        if isinstance(option, type) and issubclass(option, BaseModel):
             return option
     return None
 
 
 def _type_name(annotation: object) -> str:
-    if get_origin(annotation) is Union:
-        return " or ".join(map(_type_name, get_args(annotation)))
-    if annotation is NoneType:
-        return "None"
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    for noise in ("typing.", "gateway.deployment_settings.", "gateway.settings.", "decimal."):
+    for noise in ("typing.", "pydantic.types.", "gateway.settings.", "decimal."):
         text = text.replace(noise, "")
-    return text
+    return text.replace("|", "or")
 
 
 def _subclasses(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:

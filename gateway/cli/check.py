@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from pydantic import BaseModel, SecretStr
 
 from gateway.cli.options import config_option, open_configuration, or_fail
-from gateway.setting_values import SecretStr, Section
 
 if TYPE_CHECKING:
     from gateway.config_file import Configuration
@@ -92,15 +92,15 @@ def _faults(configuration: Configuration) -> Iterator[str]:
         yield f"database: {error.message}"
 
 
-def _literal_secrets(section: Section, place: str) -> Iterator[str]:
+def _literal_secrets(section: BaseModel, place: str) -> Iterator[str]:
     """Yield the places of secrets that look like a reference nobody resolves."""
-    for name in section.__struct_fields__:
+    for name in type(section).model_fields:
         value, here = getattr(section, name), f"{place}.{name}".lstrip(".")
         if isinstance(value, SecretStr) and _LITERAL.search(value.get_secret_value()):
             yield here
-        elif isinstance(value, Section):
+        elif isinstance(value, BaseModel):
             yield from _literal_secrets(value, here)
         elif isinstance(value, list):
             for n, item in enumerate(value):
-                if isinstance(item, Section):
+                if isinstance(item, BaseModel):
                     yield from _literal_secrets(item, f"{here}[{n}]")
