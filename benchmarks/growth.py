@@ -41,10 +41,7 @@ FILLS = (
     """INSERT INTO requests SELECT printf('req_%011x%020x', {start} + n, n), {start} + n,
     'team_' || (n * 7919 % 200), 'key_' || (n * 7919 % 10000), 'chat', 'auto', 1, 'ok', 200, 'base', 'none',
     'zai/glm-4.5', 'glm', 'zai', 1, 1200, 300, 0, 0, 0, 0, 1230000, 0, 'all-premium', 5000000, 0, 900, 80, '',
-    'pppppppppppp', 'cccccccccccc', '', '', 0 FROM s""",
-    """INSERT INTO attempts SELECT printf('req_%011x%020x.0', {start} + n, n),
-    printf('req_%011x%020x', {start} + n, n), {start} + n, 'glm', 'zai', 'zai/glm-4.5', 'base', 'ok', 200, 1,
-    1200, 300, 0, 0, 0, 0, 1230000, 0, 900, 'zai/glm-4.5' FROM s""",
+    'pppppppppppp', 'cccccccccccc', '', '', 0, 'zai/glm-4.5', {start} + n, 900 FROM s""",
     """INSERT INTO decisions SELECT printf('dec_%011x%020x', {start} + n, n),
     printf('req_%011x%020x', {start} + n, n), {start} + n, 'team_' || (n * 7919 % 200), '{{}}' FROM s""",
 )

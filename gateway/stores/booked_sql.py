@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Column, CompoundSelect, Connection, Select, func, select, union_all
 
 from gateway.errors import InvalidRequest
+from gateway.stores.attempts_sql import IS_SOLE, SOLE, AttemptColumns
 from gateway.stores.base import BookedLine
 from gateway.stores.business_days import day_of, find_zone
 from gateway.stores.reports_sql import local_day
@@ -16,22 +17,17 @@ from gateway.stores.schema import attempts, requests
 from gateway.stores.tiles import DAY_MS, Span
 
 _a, _r = attempts.c, requests.c
-_SUMS = {
-    "attempts": func.count(),
-    **{
-        name: func.sum(_a[name])
-        for name in (
-            "input_tokens",
-            "output_tokens",
-            "cache_read_tokens",
-            "cache_write_5m_tokens",
-            "cache_write_1h_tokens",
-            "cost_nano",
-        )
-    },
-    "estimated_nano": func.sum(_a.cost_nano).filter(_a.estimated),
-    "cancelled_nano": func.sum(_a.cost_nano).filter(_a.outcome == "cancelled"),
-}
+_SUMMED = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cost_nano",
+)
+_FIGURES = ("attempts", *_SUMMED, "estimated_nano", "cancelled_nano")
+_ATTEMPTS: AttemptColumns = {str(column.name): column for column in attempts.columns}
+"""Those that have rows of their own."""
 
 
 def read_booked(
@@ -51,7 +47,7 @@ def read_booked(
     sums: defaultdict[tuple[str, str, str], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in connection.execute(_attempted(span, time_zone)).mappings():
         card = row["card"] or cards.get(row["deployment"], f"{row['provider']}/{row['deployment']}")
-        for name in _SUMS:
+        for name in _FIGURES:
             sums[day_of(int(row["day"])), card, row["provider"]][name] += int(row[name] or 0)
     for row in connection.execute(_interrupted(span, time_zone)).mappings():
         card = cards.get(row["deployment"], row["deployment"])
@@ -64,15 +60,26 @@ def read_booked(
     ]
 
 
-def _attempted(span: Span, time_zone: str) -> Select[*tuple[object, ...]]:
-    day = local_day(_a.at_ms, time_zone, span).label("day")
-    sums = [figure.label(name) for name, figure in _SUMS.items()]
-    since, until = span
+def _attempted(span: Span, time_zone: str) -> CompoundSelect[*tuple[object, ...]]:
+    apart = _booked(_ATTEMPTS, _a.at_ms, span, time_zone).select_from(
+        requests.join(attempts, _a.request_id == _r.id)
+    )
+    return union_all(apart, _booked(SOLE, _r.called_ms, span, time_zone).where(IS_SOLE))
+
+
+def _booked(
+    columns: AttemptColumns, at: Column[int], span: Span, time_zone: str
+) -> Select[*tuple[object, ...]]:
+    (since, until), cost = span, columns["cost_nano"]
+    sums = [func.sum(columns[name]).label(name) for name in _SUMMED]
+    estimated = func.sum(cost).filter(columns["estimated"]).label("estimated_nano")
+    cancelled = func.sum(cost).filter(columns["outcome"] == "cancelled").label("cancelled_nano")
+    by = [columns[name] for name in ("card", "deployment", "provider")]
+    day = local_day(at, time_zone, span).label("day")
     return (
-        select(day, _a.card, _a.deployment, _a.provider, *sums)
-        .select_from(requests.join(attempts, _a.request_id == _r.id))
-        .where(_r.at_ms >= since - DAY_MS, _r.at_ms < until, _a.at_ms >= since, _a.at_ms < until)
-        .group_by("day", _a.card, _a.deployment, _a.provider)
+        select(day, *by, func.count().label("attempts"), *sums, estimated, cancelled)
+        .where(_r.at_ms >= since - DAY_MS, _r.at_ms < until, at >= since, at < until)
+        .group_by("day", *by)
     )
 
 

@@ -10,10 +10,11 @@ import msgspec
 from sqlalchemy import Connection, Dialect, Engine, RowMapping, Select, func, select, tuple_
 
 from gateway.clock import decision_id_of
+from gateway.stores.attempts_sql import sole_attempts
 from gateway.stores.base import AnyRow, AttemptRow, DecisionRow, OpenRow, RequestRow
 from gateway.stores.rollups_sql import mark_unsealed
 from gateway.stores.row_values import SEPARATOR, SHAPES, Shape
-from gateway.stores.schema import LARGEST, Value, attempts, decisions, requests
+from gateway.stores.schema import LARGEST, Value, decisions, requests
 from gateway.stores.tiles import HOUR_MS
 
 _PAGE = 500
@@ -36,10 +37,14 @@ class LedgerInserts:
         alike: defaultdict[type[AnyRow], list[AnyRow]] = defaultdict(list)
         for row in rows:
             alike[type(row)].append(row)
+        made = [row for row in alike[RequestRow] if isinstance(row, RequestRow)]
+        tried = [row for row in alike[AttemptRow] if isinstance(row, AttemptRow)]
+        sole, apart = sole_attempts(tried, made)
+        alike[AttemptRow] = [*apart]
         for kind, (shape, insert) in self._by_kind.items():
             if alike[kind]:
-                insert(connection, shape.values(alike[kind]))
-        hours = {min(max(row.at_ms, 0), LARGEST) // HOUR_MS for row in alike[RequestRow]}
+                insert(connection, shape.values(alike[kind], sole))
+        hours = {min(max(row.at_ms, 0), LARGEST) // HOUR_MS for row in made}
         mark_unsealed(connection, [hour * HOUR_MS for hour in hours])
 
 
@@ -114,25 +119,12 @@ def count_decisions(connection: Connection, since_ms: int, until_ms: int, team_i
     return int(connection.scalar(query) or 0)
 
 
-def read_attempts(connection: Connection, request_id: str) -> list[AttemptRow]:
-    """Return what was tried for a request, in order."""
-    query = select(attempts).where(attempts.c.request_id == request_id).order_by(attempts.c.at_ms)
-    return [AttemptRow(**row) for row in connection.execute(query).mappings()]
-
-
 def read_requests(connection: Connection, after: tuple[int, str], until_ms: int) -> list[RequestRow]:
     """Return the next page of requests past the place `after` (time, id)."""
     place = tuple_(requests.c.at_ms, requests.c.id)
     query = select(requests).where(place > after, requests.c.at_ms >= after[0], requests.c.at_ms < until_ms)
     query = query.order_by(requests.c.at_ms, requests.c.id).limit(_LONG_PAGE)
     return [msgspec.convert(_unlisted(row), RequestRow) for row in connection.execute(query).mappings()]
-
-
-def read_attempts_of(connection: Connection, request_ids: Sequence[str]) -> list[AttemptRow]:
-    """Return what was tried for requests, in the order of their ids."""
-    query = select(attempts).where(attempts.c.request_id.in_(request_ids))
-    rows = connection.execute(query.order_by(attempts.c.request_id, attempts.c.at_ms, attempts.c.id))
-    return [AttemptRow(**row) for row in rows.mappings()]
 
 
 def _unlisted(row: RowMapping) -> dict[str, object]:

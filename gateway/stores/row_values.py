@@ -23,11 +23,15 @@ from gateway.stores.schema import (
 )
 
 Fit: TypeAlias = Callable[..., Value]
+Sole: TypeAlias = Mapping[str, AttemptRow]
+"""By request, the one attempt it took, where the request's row holds that too."""
 
 SEPARATOR = ","
 """Between the names of a list in one column."""
 _LONGEST_NAME = 128
 _NO_LISTS = ("", "")
+_NO_CALL = (None, None, None)
+_NONE: Sole = {}
 _NUL = b"\\u0000"
 """As it stands in JSON; a text that only looks like it is taken for it, and comes through unchanged."""
 
@@ -43,11 +47,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     plain: Callable[[AnyRow], tuple[Value, ...]]
     fitting: object
     """The type of a list of such values that all fit."""
-    rewritten: Callable[[AnyRow], tuple[Value, ...]]
+    rewritten: Callable[[AnyRow, Sole], tuple[Value, ...]]
     fits: tuple[Fit, ...]
     """What makes a plain value fit, column by column."""
 
-    def values(self, rows: Sequence[AnyRow]) -> list[tuple[Value, ...]]:
+    def values(self, rows: Sequence[AnyRow], sole: Sole = _NONE) -> list[tuple[Value, ...]]:
         """Return each row's values in the order of `columns`, each cut or bound to its column."""
         picked = [self.plain(row) for row in rows]
         try:
@@ -57,7 +61,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
             fit = False
         if not fit:  # value by value, which takes several times as long
             picked = [tuple([fit(v) for fit, v in zip(self.fits, row, strict=True)]) for row in picked]
-        return [(*values, *self.rewritten(row)) for values, row in zip(picked, rows, strict=True)]
+        return [(*values, *self.rewritten(row, sole)) for values, row in zip(picked, rows, strict=True)]
 
 
 def _fit_of(column: Column[str] | Column[int] | Column[bool]) -> Fit:
@@ -98,15 +102,24 @@ def _fit_long(value: str) -> str:
     return value.replace("\0", "")
 
 
-def _lists(row: RequestRow) -> tuple[Value, ...]:
-    return (_fit_names(row.triggers), _fit_names(row.tags)) if row.triggers or row.tags else _NO_LISTS
+def _lists_and_call(row: RequestRow, sole: Sole) -> tuple[Value, ...]:
+    names = (_fit_names(row.triggers), _fit_names(row.tags)) if row.triggers or row.tags else _NO_LISTS
+    call = sole.get(row.id)
+    if call is None:
+        return (*names, *_NO_CALL)
+    return (
+        *names,
+        _fit_text(_LONGEST_NAME, call.card),
+        _fit_number(call.at_ms),
+        _fit_number(call.latency_ms),
+    )
 
 
-def _record(row: DecisionRow) -> tuple[Value, ...]:
+def _record(row: DecisionRow, _sole: Sole) -> tuple[Value, ...]:
     return (str(row.record, "utf-8", "replace"),)
 
 
-def _nothing(_row: AnyRow) -> tuple[Value, ...]:
+def _nothing(_row: AnyRow, _sole: Sole) -> tuple[Value, ...]:
     return ()
 
 
@@ -140,7 +153,7 @@ def _shape(table: Table, rewritten: Callable[..., tuple[Value, ...]] = _nothing,
 
 SHAPES: Mapping[type[AnyRow], Shape] = {
     AttemptRow: _shape(attempts),
-    RequestRow: _shape(requests, _lists, "triggers", "tags"),
+    RequestRow: _shape(requests, _lists_and_call, "triggers", "tags", "card", "called_ms", "call_ms"),
     DecisionRow: _shape(decisions, _record, "record"),
     OutcomeRow: _shape(outcomes),
     AnswerRow: _shape(workflow_answers),

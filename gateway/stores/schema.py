@@ -1,6 +1,7 @@
 """The tables.
 
-The columns of `attempts`, `requests`, `decisions` and `outcomes` are named as their record's fields.
+The columns of `attempts`, `requests`, `decisions` and `outcomes` are named as their record's fields; the last
+three of `requests` are those of the one attempt it took, where it holds that too (see `attempts_sql`).
 Ledger rows refer to teams and keys without foreign keys: the books outlive what they speak of.
 """
 
@@ -24,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0009"
+REVISION = "0010"
 """The Alembic revision these tables are at."""
 
 LARGEST = 10**15
@@ -193,6 +194,9 @@ requests = Table(
     Column("triggers", _LIST, nullable=False, server_default=text("''")),
     Column("tags", _LIST, nullable=False, server_default=text("''")),
     Column("cache_nano", BigInteger, nullable=False, server_default=text("0")),
+    Column("card", _NAME),
+    Column("called_ms", BigInteger),
+    Column("call_ms", BigInteger),
     # The money is in the index, so that what a team has spent is read from the index alone.
     Index("ix_requests_team", "team_id", "at_ms", "cost_nano"),
     Index("ix_requests_key", "key_id", "at_ms", "cost_nano"),

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, literal, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from gateway.errors import InvalidRequest
+from gateway.stores.attempts_sql import IS_SOLE
 from gateway.stores.row_values import SEPARATOR
 from gateway.stores.schema import attempts, meta, requests
 from gateway.stores.state_base import PaidRequest, split_scope
@@ -31,7 +43,8 @@ def read_spent(
 
 def read_paid(connection: Connection, request_ids: Sequence[str]) -> dict[str, PaidRequest]:
     """Return those of the requests that are closed, with what each model cost."""
-    closed = select(_r.id, _r.model, _r.cost_nano, _r.status).where(_r.id.in_(request_ids))
+    whole = or_(_r.status == "interrupted", IS_SOLE).label("whole")
+    closed = select(_r.id, _r.model, _r.cost_nano, whole).where(_r.id.in_(request_ids))
     tried = select(_a.request_id, _a.model, _a.cost_nano).where(_a.request_id.in_(request_ids))
     parts: dict[str, Counter[str]] = {}
     for row in connection.execute(tried):
@@ -39,7 +52,7 @@ def read_paid(connection: Connection, request_ids: Sequence[str]) -> dict[str, P
     return {
         row.id: PaidRequest(
             cost_nano=row.cost_nano,
-            by_model={row.model: row.cost_nano} if row.status == "interrupted" else parts.get(row.id, {}),
+            by_model={row.model: row.cost_nano} if row.whole else parts.get(row.id, {}),
         )
         for row in connection.execute(closed)
     }
@@ -72,7 +85,9 @@ def _sums(scope: str, since_ms: int) -> tuple[Select[int, str], ...]:
             .select_from(requests.join(attempts, _a.request_id == _r.id))
             .where(_a.model == parts.value, *since),
             # a request whose process died has no attempts in the books, only its worst case
-            _total(_r.cost_nano).where(_r.status == "interrupted", _r.model == parts.value, *since),
+            _total(_r.cost_nano).where(
+                or_(_r.status == "interrupted", IS_SOLE), _r.model == parts.value, *since
+            ),
         )
     if parts.kind == "tag":
         listed, tag = literal(SEPARATOR) + _r.tags + SEPARATOR, f"{SEPARATOR}{parts.value}{SEPARATOR}"

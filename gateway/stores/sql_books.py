@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.clock import Clock, SystemClock, new_id
 from gateway.errors import ConfigError, StoreUnavailable
+from gateway.stores.attempts_sql import read_attempts_of
 from gateway.stores.base import (
     AnyRow,
     AttemptRow,
@@ -31,8 +32,6 @@ from gateway.stores.ledger_sql import (
     count_decisions,
     decisions_named,
     find_decision,
-    read_attempts,
-    read_attempts_of,
     read_decisions,
     read_requests,
 )
@@ -213,7 +212,7 @@ class SqlBooks:
 
     async def attempts(self, request_id: str) -> Sequence[AttemptRow]:
         """Return what was tried for a request, in order."""
-        return await self._database.run(lambda connection: read_attempts(connection, request_id))
+        return await self._database.run(lambda connection: read_attempts_of(connection, [request_id]))
 
     async def decision(self, decision_id: str, team_id: str | None = None) -> DecisionRow | None:
         """Return a decision by its id or its request's id; with a team, only if it is the team's own."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from row_samples import request_row
+from sqlalchemy import func, select
 
 from gateway.errors import InvalidRequest
 from gateway.stores import schema
@@ -66,6 +67,37 @@ async def test_rows_read_back(books: SqlBooks) -> None:
     (line,) = await books.report(ALL_TIME)
     assert (line.requests, line.cost_nano) == (1, 7)
     assert list(await books.attempts("req_1")) == [ATTEMPT]
+
+
+@pytest.mark.parametrize(
+    ("changes", "apart"),
+    [
+        ({}, 0),
+        ({"card": ""}, 0),
+        ({"id": "req_1.1"}, 1),
+        ({"status": 201}, 1),
+        ({"outcome": "cut_off"}, 1),
+        ({"delivered": False}, 1),
+        ({"model": "zai/glm-4.6"}, 1),
+        ({"output_tokens": 8}, 1),
+    ],
+)
+async def test_sole_attempt(books: SqlBooks, changes: dict[str, object], apart: int) -> None:
+    """An attempt of which its request says all but three values has no row of its own, and is read alike."""
+    attempt = change(
+        ATTEMPT, **{"status": 200, "at_ms": REQUEST.at_ms + 3, "latency_ms": 9, "card": "c"} | changes
+    )
+    told = {name: getattr(ATTEMPT, name) for name in ("deployment", "provider", "model", "cost_nano")}
+    books.append(attempt, change(REQUEST, attempts=1, **told))
+    await books.flush()
+    rows = books._database.run_here(lambda c: c.scalar(select(func.count()).select_from(schema.attempts)))
+    assert rows == apart
+    assert list(await books.attempts("req_1")) == [attempt]
+    assert await books.spent_nano(f"model:{attempt.model}", 0) == 7
+    assert (await books.paid(["req_1"]))["req_1"].by_model == {attempt.model: 7}
+    (line,) = await books.booked(REQUEST.at_ms, REQUEST.at_ms + 86_400_000, "UTC", {"glm": "zai/of"})
+    assert (line.card, line.attempts, line.cost_nano) == (attempt.card or "zai/of", 1, 7)
+    assert line.output_tokens == attempt.output_tokens
 
 
 async def test_appending_twice(books: SqlBooks) -> None:
