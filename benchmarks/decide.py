@@ -22,6 +22,7 @@ from gateway.exchange import ChatRequest
 from gateway.keyring import ADMIN
 from gateway.pack_files import load_reach
 from gateway.policy_layers import load_policies
+from gateway.server import settle_memory
 from gateway.wire import build_codecs
 from policies import decide
 from policies.facts import Snapshot
@@ -119,6 +120,7 @@ def main() -> None:
         decide(features.extract(request, {}, ADMIN.principal, codec, reader), snapshot, policy)
         return (time.thread_time_ns() - start) / 1e6
 
+    settle_memory()  # as the process that serves does
     middle: dict[str, list[float]] = {name: [] for name in KINDS}
     slow: dict[str, list[float]] = {name: [] for name in KINDS}
     size: dict[str, int] = {}

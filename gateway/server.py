@@ -90,7 +90,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     runner = await _start_on(configuration, listening, None if member is None else member.siblings)
-    _settle_memory()
+    settle_memory()
     log = structlog.get_logger("gateway")
     if member is None:
         log.info("listening", url=url_of(listening), config=str(configuration.path or "built in"))
@@ -105,7 +105,7 @@ async def _run(
     await runner.cleanup()
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Spare the collector what lives as long as the process, and let it look at the rest less often.
 
     Requests leave hardly any cycles behind, and a look at every 700 objects costs some 4 % of a request. Nor

@@ -154,7 +154,9 @@ class Detector:
         rows = filter(None, map(self._weights.get, chain(scanned.distinct, others)))
         *sums, squares, known = lane_sums(rows)
         lanes = self._read(sums, squares, known)
-        chances = [1.0 / (1.0 + exp(min(_SURE, -log_odds))) for log_odds in lanes[: len(LABELS)]]
+        chances = [
+            1.0 / (1.0 + exp(-log_odds if log_odds > -_SURE else _SURE)) for log_odds in lanes[: len(LABELS)]
+        ]
         return Scores(
             probabilities=MappingProxyType(dict(zip(LABELS, chances, strict=True))),
             gain=self._gain(lanes, detector_text.measures(scanned)),

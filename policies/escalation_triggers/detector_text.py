@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from itertools import accumulate
 from math import log1p
 from typing import Final
 
@@ -67,6 +66,7 @@ class Scan(msgspec.Struct, frozen=True):
     title: set[bytes]
     marks: bytes
     """Every mark of the piece, in order."""
+    distinct_marks: set[int]
     title_marks: bytes
     line_ends: int
 
@@ -78,12 +78,14 @@ def scan(text: str) -> Scan:
     title = piece.lstrip()[:TITLE_CHARS].partition(b"\n")[0]
     told = piece if read.isascii() else read.encode("ascii", "ignore")
     words = split_words(piece)
+    marks = told.translate(None, _NO_MARKS)
     return Scan(
         piece,
         words,
         set(words),
         set(split_words(title)),
-        told.translate(None, _NO_MARKS),
+        marks,
+        set(marks),
         title.translate(None, _NO_MARKS),
         piece.count(b"\n"),
     )
@@ -118,7 +120,7 @@ def beside_words(scanned: Scan) -> list[bytes]:
     found = [
         b"#chars%d" % _bucket(len(scanned.piece)),
         b"#lines%d" % _bucket(scanned.line_ends),
-        *map(_MARKS.__getitem__, set(scanned.marks)),
+        *map(_MARKS.__getitem__, scanned.distinct_marks),
         *map(_TITLE_MARKS.__getitem__, set(scanned.title_marks)),
         *map(b"^".__add__, scanned.title),
     ]
@@ -134,7 +136,7 @@ def measures(scanned: Scan) -> tuple[float, ...]:
     words, marks, distinct = scanned.words, scanned.marks, scanned.distinct
     chars, tokens = len(scanned.piece), len(words) + len(marks) or 1
     numbers = list(filter(bytes.isdigit, distinct))
-    kinds = len(distinct) + len(set(marks))
+    kinds = len(distinct) + len(scanned.distinct_marks)
     return (
         log1p(chars),
         log1p(chars / _PAGE_CHARS),
@@ -208,11 +210,12 @@ def _is_cut(text: bytes, at: int) -> bool:
 
 def _uncamelled(piece: bytes) -> bytes:
     """Return `piece` with a space wherever a capital follows a small letter."""
-    between = piece.translate(_CASE).split(b"aA")
-    if len(between) == 1:
-        return piece
-    cuts = [end - 1 for end in accumulate([len(stretch) + 2 for stretch in between[:-1]])]
-    return b" ".join([piece[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)])
+    sketch = piece.translate(_CASE)
+    find, start, parts = sketch.find, 0, []
+    while (cut := find(b"aA", start)) >= 0:
+        parts.append(piece[start : cut + 1])
+        start = cut + 1
+    return b" ".join([*parts, piece[start:]]) if parts else piece
 
 
 def _ask_start(text: str) -> int:

@@ -167,6 +167,8 @@ def _reason(error: Exception) -> str:
 
 def _signal(found: Sequence[Sequence[Span]]) -> Signal:
     """Return the sum of every term's best place, whatever the order of the terms."""
+    if len(found) == 1 and len(found[0]) == 1:
+        return Signal(value=float(found[0][0].weight), spans=(found[0][0],))
     value = math.fsum(max(span.weight for span in spans) for spans in found)
     return Signal(value=value, spans=tuple(sorted(chain.from_iterable(found), key=_place)))
 
@@ -216,10 +218,7 @@ def _is_ascii_word(char: str) -> bool:
 
 def _is_negated(text: str, start: int) -> bool:
     before = text[max(0, start - _WINDOW) : start].lower()
-    for hint in _NEGATION_HINTS:
-        if hint in before:
-            return _NEGATION.search(before) is not None
-    return False
+    return any(map(before.__contains__, _NEGATION_HINTS)) and _NEGATION.search(before) is not None
 
 
 def _is_quoted(text: str, start: int, end: int) -> bool:

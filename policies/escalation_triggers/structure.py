@@ -7,9 +7,10 @@ of its characters: cutting it into words costs several times as much.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
+from policies.escalation_triggers.base import FEW, MANY
 from policies.escalation_triggers.excerpt import Excerpt
 from policies.escalation_triggers.recall import remembering
 from policies.facts import Features
@@ -24,6 +25,7 @@ PRODUCTS = frozenset(
     "node.js next.js nuxt.js vue.js react.js express.js three.js d3.js nest.js ember.js backbone.js".split()
 )
 """Names that end like files and are none."""
+_LONGEST_PRODUCT = max(map(len, PRODUCTS))
 _OPENING = "\"'`()[]{}<>,;:!?*@"
 _CLOSING = "\"'`()[]{}<>,;:!?*."
 _NO_STEM = "./\\"
@@ -83,27 +85,31 @@ def _measure_text(text: str) -> Mapping[str, Signal]:
     if word_count > _MAX_WORDS:
         word_count, rest = _MAX_WORDS, read.split(None, _MAX_WORDS)[_MAX_WORDS]
         read = read[: -len(rest)]
-    files = dict.fromkeys(filter(None, map(source_path, dict.fromkeys(_dotted(read)))))
-    folders = {path.rpartition("/")[0] for path in files if "/" in path}
-    counts = {
-        "structure.ask_words": word_count,
-        "structure.folders_named": len(folders),
-        "structure.questions": excerpt.text.count("?"),
-    }
-    signals = _NOTHING | {name: Signal(value=float(count)) for name, count in counts.items()}
-    spans = tuple(_spans(excerpt, files))
-    signals["structure.files_named"] = Signal(value=float(len(files)), spans=spans)
+    signals = dict(_NOTHING)
+    signals["structure.ask_words"] = Signal(value=float(word_count))
+    signals["structure.questions"] = _counted(excerpt.text.count("?"))
+    dotted = _dotted(read)
+    if dotted:
+        files = dict.fromkeys(filter(None, map(source_path, dotted)))
+        folders = {path.rpartition("/")[0] for path in files if "/" in path}
+        signals["structure.files_named"] = Signal(value=float(len(files)), spans=_spans(excerpt, files))
+        signals["structure.folders_named"] = _counted(len(folders))
     return signals
 
 
-def _dotted(text: str) -> Iterator[str]:
-    """Yield the words that hold a stop before a letter."""
+def _dotted(text: str) -> Collection[str]:
+    """Return the words that hold a stop before a letter, each once."""
     sketch = text.encode("ascii", "replace").translate(_STOPS)
+    words: dict[str, None] = {}
     at = sketch.find(b".a")
     while at >= 0:
         start, end = sketch.rfind(b" ", 0, at) + 1, sketch.find(b" ", at)
-        yield text[start:] if end < 0 else text[start:end]
-        at = -1 if end < 0 else sketch.find(b".a", end)
+        if end < 0:
+            words[text[start:]] = None
+            break
+        words[text[start:end]] = None
+        at = sketch.find(b".a", end)
+    return words
 
 
 def _measure_evidence(evidence: Sequence[str]) -> dict[str, Signal]:
@@ -124,12 +130,19 @@ def source_path(word: str) -> str | None:
         return None
     path = stem + dot + suffix
     is_abbreviation = len(path) == len("a.m")
-    return None if is_abbreviation or path.lower() in PRODUCTS else path
+    return None if is_abbreviation or (len(path) <= _LONGEST_PRODUCT and path.lower() in PRODUCTS) else path
 
 
-def _spans(excerpt: Excerpt, files: Iterable[str]) -> Iterator[Span]:
+def _counted(count: int) -> Signal:
+    return FEW[count] if count < MANY else Signal(value=float(count))
+
+
+def _spans(excerpt: Excerpt, files: Iterable[str]) -> tuple[Span, ...]:
+    """Return where the first files first stand."""
+    spans, find = [], excerpt.text.find
     for path in islice(files, _MAX_SPANS):
-        start = excerpt.text.find(path)
+        start = find(path)
         place = excerpt.original(start, start + len(path))
         if place is not None:
-            yield Span(start=place[0], end=place[1], label="file")
+            spans.append(Span(start=place[0], end=place[1], label="file"))
+    return tuple(spans)
