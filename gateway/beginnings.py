@@ -28,6 +28,8 @@ class Beginning(msgspec.Struct, kw_only=True):
     has_images: bool
     turns: list[tuple[Turn, ...] | None]
     """By message, newest first within each; None until one is read."""
+    heard: bytearray
+    """By message: 0 where it is known that neither a person nor the system says anything in it."""
     owned: int = 0
     unmixed: int = 0
     """So many of the first messages are known to hold no thinking but Anthropic's own."""
@@ -56,7 +58,7 @@ class Beginning(msgspec.Struct, kw_only=True):
         self.messages = own + tuple([message.copy() for message in seen]) + self.messages
         self.owned = len(known.messages)
         self.has_images = self.has_images or known.has_images
-        self.turns = known.turns + self.turns
+        self.turns, self.heard = known.turns + self.turns, known.heard + self.heard
         self.unmixed = known.unmixed
         self.session, self.system_head = known.session, known.system_head
         if self.tail is known.tail:

@@ -14,7 +14,7 @@ from gateway.exchange import ChatRequest, Principal
 from gateway.tags import TAGS_FIELD, read_tags
 from gateway.token_bound import tally
 from gateway.wire.base import Codec
-from policies.envelope import Envelopes
+from policies.envelope import Envelopes, Wanted
 from policies.facts import Declared, Features, RouteWish
 from policies.policy import Fleet
 
@@ -53,11 +53,13 @@ def extract(
     request: ChatRequest, headers: Mapping[str, str], principal: Principal, codec: Codec, reader: Reader
 ) -> Features:
     """Return the request's features; raise ModelNotFound, or InvalidRequest for a header not understood."""
+    wanted = Wanted()
     reading = reader.envelopes.read(
-        codec.turns(request),
+        codec.turns(request, wanted),
         message_count=len(request.messages),
         has_tools=request.has_tools,
         system_head=system_head(request),
+        wanted=wanted,
     )
     return Features(
         ask=reading.ask,

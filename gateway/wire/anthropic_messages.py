@@ -19,6 +19,7 @@ from gateway.wire.anthropic_types import ABSENT, present
 from gateway.wire.bodies import Bodies, Form, turns_of
 from gateway.wire.invalid_body import decode_body
 from gateway.wire.sse import encode_event
+from policies.envelope import Wanted
 from policies.facts import Dialect, Turn
 
 
@@ -68,10 +69,10 @@ class AnthropicMessages:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
         return self._bodies.read(raw)
 
-    def turns(self, request: ChatRequest) -> Iterator[Turn]:
+    def turns(self, request: ChatRequest, wanted: Wanted | None = None) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one message a step; system turns last."""
-        yield from turns_of(request, read_turns)
-        first = read_system(request.system)
+        yield from turns_of(request, read_turns, wanted)
+        first = None if wanted and not wanted.system else read_system(request.system)
         if first is not None:
             yield first
 

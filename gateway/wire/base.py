@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.errors import GatewayError
 from gateway.exchange import ChatRequest, Fault, Target
+from policies.envelope import Wanted
 from policies.facts import Dialect, Turn
 from policies.pricing import Usage
 
@@ -66,8 +67,11 @@ class Codec(Protocol):
         """Return the view of a client's body; raise InvalidRequest with `param`."""
         ...
 
-    def turns(self, request: ChatRequest) -> Iterator[Turn]:
-        """Yield the conversation newest first, decoding only as far as it is asked to; system turns last."""
+    def turns(self, request: ChatRequest, wanted: Wanted | None = None) -> Iterator[Turn]:
+        """Yield the conversation newest first, decoding only as far as it is asked to; system turns last.
+
+        What is not wanted may be left out.
+        """
         ...
 
     def error_body(self, error: GatewayError, request_id: str) -> bytes:

@@ -19,7 +19,8 @@ from gateway.beginnings import Beginning
 from gateway.errors import InvalidRequest
 from gateway.exchange import ChatRequest
 from gateway.wire.splice import JsonObject, extent_before
-from policies.facts import Turn
+from policies.envelope import Wanted
+from policies.facts import Role, Turn
 
 MAX_CONVERSATIONS = 64
 MAX_BYTES = 16 * 1024 * 1024
@@ -31,6 +32,7 @@ _NEWEST = 2
 _SAMPLE = 64
 _STAND_IN = b"{}"
 _MESSAGES = msgspec.json.Decoder(list[Raw])
+_HEARD: frozenset[Role] = frozenset({"user", "system"})
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +198,7 @@ class Bodies:
             messages=new,
             has_images=may_show and self._shows(new),
             turns=[None] * len(new),
+            heard=bytearray(b"\x01" * len(new)),
         )
         if known is not None:
             beginning.follow(known)
@@ -217,24 +220,33 @@ class Bodies:
         return any(mark in bytes(message) and shows(message) for message in messages)
 
 
-def turns_of(request: ChatRequest, read: Callable[[Raw], tuple[Turn, ...]]) -> Iterator[Turn]:
+def turns_of(
+    request: ChatRequest, read: Callable[[Raw], tuple[Turn, ...]], wanted: Wanted | None = None
+) -> Iterator[Turn]:
     """Yield the turns of a request's messages newest first, each message read once; system turns last.
 
-    `read` returns what one message says, newest first.
+    `read` returns what one message says, newest first. What is not wanted may be left out.
     """
+    wanted = wanted or Wanted()
     messages: tuple[Raw, ...] = request.messages
     system: list[Turn] = []
-    remembered = [] if request.beginning is None else request.beginning.turns
-    known = len(remembered)
-    for at in range(len(messages) - 1, -1, -1):
-        turns = remembered[at] if at < known else None
+    known = request.beginning
+    remembered, heard = ([], bytearray()) if known is None else (known.turns, known.heard)
+    count, at = len(remembered), len(messages) - 1
+    while at >= 0:
+        turns = remembered[at] if at < count else None
         if turns is None:
             turns = read(messages[at])
-            if at < known:
+            if at < count:
                 remembered[at] = turns
+                heard[at] = any(turn.role in _HEARD for turn in turns)
         for turn in turns:
             if turn.role == "system":
                 system.append(turn)
             else:
                 yield turn
-    yield from system
+        at -= 1
+        if wanted.people_only and at < count:
+            at = heard.rfind(1, 0, at + 1)
+    if wanted.system:
+        yield from system

@@ -87,16 +87,21 @@ def read_turns(raw: msgspec.Raw) -> tuple[Turn, ...]:
 
 
 def _with_parts(message: _Message) -> Turn:
-    content = message.content
-    parts = [_Part("text", content)] if isinstance(content, str) else content or []
-    called = _called(message)
-    texts = (part.text or part.refusal for part in parts)
+    content, images = message.content, 0
+    if isinstance(content, list):
+        texts = [text for part in content if (text := part.text or part.refusal)]
+        images = len([part for part in content if part.type == "image_url"])
+    else:
+        texts = [content] if content else []
+    if message.refusal:
+        texts.append(message.refusal)
+    called = _called(message) if message.tool_calls or message.function_call else ()
     return Turn(
         role=ROLES.get(message.role, "user"),
-        parts=(*filter(None, texts), *filter(None, (message.refusal,))),
-        tool_calls=tuple(function.name for function in called),
-        tool_arguments_broken=any(_broken(function.arguments) for function in called),
-        images=sum(part.type == "image_url" for part in parts),
+        parts=tuple(texts),
+        tool_calls=tuple([function.name for function in called]),
+        tool_arguments_broken=any(map(_broken, [function.arguments for function in called])),
+        images=images,
     )
 
 

@@ -18,6 +18,7 @@ from gateway.wire.bodies import Bodies, Form, turns_of
 from gateway.wire.chat_turns import ROLES, find_unknown_role, read_turns, role_of
 from gateway.wire.client_metadata import text_values
 from gateway.wire.sse import DONE, KEEP_ALIVE, encode_event
+from policies.envelope import Wanted
 from policies.facts import Dialect, Turn
 
 MAX_CHOICES = 128
@@ -80,9 +81,9 @@ class OpenAIChat:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
         return self._bodies.read(raw)
 
-    def turns(self, request: ChatRequest) -> Iterator[Turn]:
+    def turns(self, request: ChatRequest, wanted: Wanted | None = None) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one message a step; system turns last."""
-        return turns_of(request, read_turns)
+        return turns_of(request, read_turns, wanted)
 
     def error_body(self, error: GatewayError, request_id: str) -> bytes:  # noqa: ARG002 - a header carries it
         """Return OpenAI's JSON error body."""

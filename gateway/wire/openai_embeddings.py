@@ -19,6 +19,7 @@ from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.splice import splice
 from gateway.wire.sse import KEEP_ALIVE
 from gateway.wire.vendor_errors import garbled, read_embedded_fault
+from policies.envelope import Wanted
 from policies.facts import Dialect, Turn
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -63,7 +64,11 @@ class OpenAIEmbeddings:
             dialect="embeddings", raw=raw, model=view.model, max_output_tokens=0, user=view.user
         )
 
-    def turns(self, request: ChatRequest) -> Iterator[Turn]:  # noqa: ARG002 - texts to embed are not said to anyone
+    def turns(
+        self,
+        request: ChatRequest,  # noqa: ARG002 - texts to embed are not said to anyone
+        wanted: Wanted | None = None,  # noqa: ARG002
+    ) -> Iterator[Turn]:
         """Yield nothing: there is no conversation."""
         return iter(())
 

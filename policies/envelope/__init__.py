@@ -4,5 +4,6 @@ Everything about clients is data (`policies/packs/envelopes.yaml`); the code kno
 """
 
 from policies.envelope.reader import Envelopes, Reading
+from policies.envelope.wanted import Wanted
 
-__all__ = ["Envelopes", "Reading"]
+__all__ = ["Envelopes", "Reading", "Wanted"]

@@ -15,6 +15,7 @@ from policies.envelope.hearing import SHORT_CHARS, Heard, Hearing
 from policies.envelope.housekeeping import SYSTEM_HEAD_CHARS, Housekeeping
 from policies.envelope.pasted import separate
 from policies.envelope.unwrap import Unwrapped, Unwrapper
+from policies.envelope.wanted import Wanted
 from policies.envelope.wording import Wording
 from policies.facts import Ask, AskSource, Conversation, Turn
 
@@ -66,15 +67,22 @@ class Envelopes:
         return cls(doc, hashlib.sha256(canonical).hexdigest()[:12])
 
     def read(
-        self, turns: Iterable[Turn], *, message_count: int, has_tools: bool, system_head: str = ""
+        self,
+        turns: Iterable[Turn],
+        *,
+        message_count: int,
+        has_tools: bool,
+        system_head: str = "",
+        wanted: Wanted | None = None,
     ) -> Reading:
         """Find the newest human ask and measure the conversation; total over any turns.
 
         `turns` come newest first and are pulled only as far as needed: to the ask, then at most
         24 turns or 64 KiB on. `system_head` is the beginning of the system prompt (800 characters do).
+        `wanted` is told meanwhile what of the turns would change nothing.
         """
         walk = _Walk(self, system_head)
-        walk.over(turns)
+        walk.over(turns, wanted or Wanted())
         return Reading(
             ask=walk.ask(message_count=message_count, has_tools=has_tools),
             conversation=walk.tail.measure(message_count),
@@ -100,16 +108,17 @@ class _Walk:
         self._system_head = system_head[:SYSTEM_HEAD_CHARS]
         self._client = envelopes.client_of(self._system_head)
 
-    def over(self, turns: Iterable[Turn]) -> None:
+    def over(self, turns: Iterable[Turn], wanted: Wanted) -> None:
         """Take in turns, newest first, until the ask is found and the tail behind it is long enough."""
         hearing = self._envelopes.hearing
+        wanted.system = not self._system_head
         tail_turns = tail_chars = searched_chars = 0
         for seen, turn in enumerate(turns, 1):
             role, parts = turn.role, turn.parts
             chars = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
             hear = hearing.short if chars <= SHORT_CHARS else hearing.long
             if role == "assistant":
-                if turn.tool_arguments_broken or not self._found:
+                if turn.tool_arguments_broken or (self._consent and not self._found):
                     self._see_assistant(turn, measured=seen <= MEASURED_TURNS)
             elif role == "user":
                 searched_chars += chars
@@ -124,6 +133,7 @@ class _Walk:
                 tail_chars += chars
                 if tail_turns > TAIL_TURNS or tail_chars > TAIL_CHARS:
                     break
+            wanted.people_only = seen >= MEASURED_TURNS and not (self._found or self._consent)
 
     def ask(self, *, message_count: int, has_tools: bool) -> Ask:
         """Return the ask among the turns seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +19,9 @@ from gateway.features import bound_tokens, session_id, system_head
 from gateway.wire import build_codecs
 from gateway.wire.base import Codec
 from gateway.wire.bodies import Bodies, Form
-from policies.facts import Dialect
+from policies.envelope import Envelopes, Wanted
+from policies.envelope.reader import MEASURED_TURNS
+from policies.facts import Dialect, Turn
 
 LONG = "The quick brown fox, 42 times. " * 20
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
@@ -61,6 +63,7 @@ TARGETS: Mapping[Dialect, Sequence[Target]] = {
     "messages": (GLM, OPUS),
     "responses": (GPT,),
 }
+ENVELOPES = {"clients": [], "wording": {"approvals": ["ok"]}}
 MORE = ({}, {"stream": True}, {"max_tokens": 10**6}, {"tools": [{"type": "function"}]}, {"stop": "é"})
 Break = Callable[[bytes, bytes], bytes]
 BREAKS: Sequence[Break] = (
@@ -171,6 +174,33 @@ def test_reads_what_is_new(dialect: Dialect) -> None:
     assert (len(first.beginning.messages), len(grown.beginning.messages)) == (4, 6)
     assert all(new is old for new, old in zip(grown.messages, first.beginning.messages, strict=False))
     assert list(codec.turns(grown))[-1] is turns[-1]
+
+
+@pytest.mark.parametrize("dialect", SAID)
+@pytest.mark.parametrize("consent", [None, "ok"])
+def test_long_work_is_passed_over(dialect: Dialect, consent: str | None) -> None:
+    """Of a long run of tool calls since the ask only the newest are looked at, and the reading is the same."""
+    codec, envelopes = build_codecs()[dialect], Envelopes.compile(ENVELOPES)
+    work = SAID[dialect][3:5] * 40
+    asked = [*SAID[dialect][:2], *([{"role": "user", "content": consent}] if consent else [])]
+    for said in ([*asked, *work], [*asked, *work, *work[:2]]):
+        request = codec.parse_request(encoded(dialect, said, {}))
+        pulled: list[Turn] = []
+
+        def noted(
+            wanted: Wanted | None, request: ChatRequest = request, into: list[Turn] = pulled
+        ) -> Iterator[Turn]:
+            for turn in codec.turns(request, wanted):
+                into.append(turn)
+                yield turn
+
+        wanted = Wanted()
+        readings = [
+            envelopes.read(noted(w), message_count=len(said), has_tools=True, wanted=w)
+            for w in (wanted, None)
+        ]
+        assert readings[0] == readings[1]
+    assert len(pulled) - len(said) == MEASURED_TURNS + (len(asked) if consent else 1)
 
 
 def test_new_foreign_thinking_is_seen() -> None:

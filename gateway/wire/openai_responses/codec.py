@@ -22,6 +22,7 @@ from gateway.wire.openai_chat import OpenAIChat
 from gateway.wire.openai_responses.body import TextOptions
 from gateway.wire.openai_responses.turns import read_turns, show_image
 from gateway.wire.sse import KEEP_ALIVE, encode_event
+from policies.envelope import Wanted
 from policies.facts import Dialect, Turn
 
 _AFTER_ALL = 1_000_000_000
@@ -73,10 +74,10 @@ class OpenAIResponses:
         """Return the view of a client's body; raise InvalidRequest with `param`."""
         return self._bodies.read(raw)
 
-    def turns(self, request: ChatRequest) -> Iterator[Turn]:
+    def turns(self, request: ChatRequest, wanted: Wanted | None = None) -> Iterator[Turn]:
         """Yield the conversation newest first, decoding one item a step; system turns last."""
-        yield from turns_of(request, read_turns)
-        if request.system is not None:
+        yield from turns_of(request, read_turns, wanted)
+        if request.system is not None and (wanted is None or wanted.system):
             yield Turn(role="system", parts=(_text(request.system),))
 
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
