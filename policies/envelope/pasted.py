@@ -15,11 +15,11 @@ import msgspec
 from policies.envelope.pasted_marks import (
     CODE_ENDS,
     CODE_STARTS,
-    DENSE_CHARS,
     ERROR_ENDS,
     INDENTED_STARTS,
     LINE_STARTS,
     MIN_DELIMITERS,
+    is_dense,
     may_hold_pasted,
 )
 
@@ -230,7 +230,7 @@ def _is_import(line: str) -> bool:
 
 def _is_dump(line: str) -> bool:
     """Tell a JSON value or a dense blob (minified, base64) from a long line of prose."""
-    if len(line) > DENSE_CHARS and line.count(" ") * 20 < len(line):
+    if is_dense(line):
         return True
     return line.startswith(_JSON_STARTS) and line.rstrip()[-1:] in {"}", "]"}
 

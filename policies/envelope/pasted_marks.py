@@ -15,6 +15,8 @@ from policies.linear_search import Find, finder
 
 DENSE_CHARS: Final = 1_000
 """Lines longer than this may be minified or encoded."""
+_WORD_CHARS: Final = 20
+"""Words of prose are shorter than this on average."""
 MIN_DELIMITERS: Final = 3
 
 
@@ -51,6 +53,11 @@ _STAMPS = r"\d(?:[^\n]{3}[-/]|[^\n]:)|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct
 _UNSPACED = r"(?:[^ ,\n][^,\n]*)?,"
 
 
+def is_dense(line: str) -> bool:
+    """Tell a minified or encoded line from a long one of prose."""
+    return len(line) > DENSE_CHARS and line.count(" ") * _WORD_CHARS < len(line)
+
+
 def _any_of(literals: Iterable[str]) -> str:
     return "|".join(map(re2.escape, literals))
 
@@ -76,6 +83,7 @@ _mark = _find_mark()
 
 def may_hold_pasted(text: str, lines: Sequence[str]) -> bool:
     """Tell whether any of the `lines` of `text` can be pasted; most asks of people hold none."""
-    if len(text) > DENSE_CHARS and max(map(len, lines)) > DENSE_CHARS:
+    long = [line for line in lines if len(line) > DENSE_CHARS]
+    if any(map(is_dense, long)) or any(map(is_dense, map(str.strip, long))):
         return True
     return _mark(text.encode("utf-8", "replace"), 0)[0] >= 0
