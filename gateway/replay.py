@@ -47,9 +47,9 @@ def replay(record: DecisionRecord, policy: Policy, snapshot: Snapshot | None = N
     snapshot = snapshot or record.snapshot
     if record.features.ask.text and record.decision.policy_revision != policy.revision:
         return Replayed(record=record, decision=decide(record.features, snapshot, policy))
-    signals = {name: _signal(value) for name, value in record.decision.signals.items()}
-    findings, errors = fire(policy.triggers, signals)
-    decision = judge(record.features, snapshot, policy, signals=signals, findings=findings, errors=errors)
+    values = record.decision.signals
+    findings, errors = fire(policy.triggers, {name: _signal(value) for name, value in values.items()})
+    decision = judge(record.features, snapshot, policy, values=values, findings=findings, errors=errors)
     return Replayed(record=record, decision=decision)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import inf
 
 from msgspec.structs import replace
 
@@ -11,6 +10,7 @@ from policies.approval import with_approval
 from policies.candidates import with_candidates
 from policies.condition import evaluate
 from policies.facts import Features, Session, Snapshot, Tier
+from policies.measuring import worth_a_look
 from policies.origin import NOWHERE
 from policies.policy import Economy, Fleet, Policy, Trigger
 from policies.switching import with_switch
@@ -31,19 +31,16 @@ def decide(features: Features, snapshot: Snapshot, policy: Policy) -> Decision:
     """Return the verdict for one request: tier, ground, reason, findings and ordered candidates."""
     if features.dialect == "embeddings":
         return _unjudged(features, snapshot, policy)
-    signals = measure(features, policy)
-    findings, errors = fire(policy.triggers, signals)
-    findings = tuple([_located(finding, features, policy) for finding in findings])
-    return judge(features, snapshot, policy, signals=signals, findings=findings, errors=errors)
+    measured = policy.measuring.measure(features)
+    findings, errors = fire(measured.near, measured.signals)
+    if findings:
+        findings = tuple([_located(finding, features, policy) for finding in findings])
+    return judge(features, snapshot, policy, values=measured.values, findings=findings, errors=errors)
 
 
 def measure(features: Features, policy: Policy) -> dict[str, Signal]:
     """Return every signal of the request; housekeeping calls are not measured."""
-    signals: dict[str, Signal] = {}
-    if features.ask.housekeeping is None:
-        for source in policy.sources:
-            signals |= source.measure(features)
-    return signals
+    return policy.measuring.measure(features).signals
 
 
 def fire(
@@ -78,47 +75,28 @@ def fire(
     return tuple(findings), tuple(errors)
 
 
-def worth_a_look(triggers: Iterable[Trigger], signals: Mapping[str, Signal]) -> list[Trigger]:
-    """Return the triggers whose gate some signal reaches, or that have none; no other condition holds.
-
-    One loop for all: of most requests that is all that is asked about most triggers.
-    """
-    opened = []
-    for trigger in triggers:
-        for name, bound in trigger.gate:
-            signal = signals.get(name)
-            if signal is None or not -inf < signal.value < bound:  # so written, what is no number opens it
-                opened.append(trigger)
-                break
-        else:
-            if not trigger.gate:
-                opened.append(trigger)
-    return opened
-
-
 def judge(
     features: Features,
     snapshot: Snapshot,
     policy: Policy,
     *,
-    signals: Mapping[str, Signal],
+    values: Mapping[str, float],
     findings: tuple[Finding, ...],
     errors: tuple[str, ...] = (),
 ) -> Decision:
-    """Return the verdict from what was measured; `decide` without the reading of the prompt."""
-    gain = signals.get(policy.economy.score)
-    floors = {f.floor for f in findings}
-    floor: Tier | None = "premium" if "premium" in floors else "base" if "base" in floors else None
+    """Return the verdict from the values of the signals; `decide` without the reading of the prompt."""
+    gain = values.get(policy.economy.score)
+    floor = _floor(findings) if findings else None
     draft = Decision(
         tier=policy.default_tier,
         ground="default",
         reason="no trigger fired",
         findings=findings,
-        score=gain.value if gain else 0.0,
-        threshold=_threshold(snapshot, policy.economy) if gain else None,
+        score=0.0 if gain is None else gain,
+        threshold=None if gain is None else _threshold(snapshot, policy.economy),
         floor=floor,
         errors=errors,
-        signals={name: signal.value for name, signal in signals.items()},
+        signals=values,
         policy_revision=policy.revision,
         price_revision=policy.fleet.prices.revision,
     )
@@ -131,6 +109,12 @@ def judge(
         draft = replace(draft, tier=tier, ground=ground, reason=reason, decided_by=decided_by)
         draft = with_switch(draft, features, snapshot, policy)
     return with_approval(with_candidates(draft, pinned, features, snapshot, policy), features, policy)
+
+
+def _floor(findings: Iterable[Finding]) -> Tier | None:
+    """Return the highest floor that any finding demands."""
+    floors = {finding.floor for finding in findings}
+    return "premium" if "premium" in floors else "base" if "base" in floors else None
 
 
 def _unjudged(features: Features, snapshot: Snapshot, policy: Policy) -> Decision:

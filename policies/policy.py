@@ -15,6 +15,7 @@ from policies.envelope import Envelopes
 from policies.escalation_triggers.base import SignalSource
 from policies.facts import Dialect, Tier
 from policies.gate import Gate, gate_of
+from policies.measuring import Measuring
 from policies.origin import Level, Origin
 from policies.pricing import ModelCard, Price, PriceTable
 from policies.validation_rules import ValidationRules
@@ -176,3 +177,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def ways(self) -> dict[Crossing, Way]:
         """Ways that were worked out already; as many as tiers, floors and model names make."""
         return {}
+
+    @cached_property
+    def measuring(self) -> Measuring:
+        """What measures with `sources` for `triggers`, and remembers what it found in an ask."""
+        return Measuring(self.sources, self.triggers)

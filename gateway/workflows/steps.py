@@ -31,7 +31,7 @@ from gateway.workflows.journal import Journal
 from gateway.workflows.problems import problem_of
 from gateway.workflows.work import Decided, Work
 from policies.answer_checks import CHECK_NAMES, check_answer
-from policies.engine import fire, measure
+from policies.engine import fire
 from policies.pricing import usd
 from policies.trigger_validation import validate
 from policies.verdicts import Finding
@@ -138,11 +138,11 @@ class Steps:
     async def detect(self, work: Work) -> Detection:
         """Return which triggers fire on the task."""
         exchange = work.exchange
-        signals = measure(exchange.features, exchange.policy)
-        findings, errors = fire(exchange.policy.triggers, signals)
+        measured = exchange.policy.measuring.measure(exchange.features)
+        findings, errors = fire(measured.near, measured.signals)
         return Detection(
             findings=findings,
-            signals={name: signal.value for name, signal in signals.items()},
+            signals=measured.values,
             errors=errors,
             ask_chars=len(exchange.features.ask.text),
         )

@@ -8,6 +8,7 @@ from policies.condition import Compare, Every, Negated, Some
 from policies.engine import ascii_clause, decide, fire, judge, measure
 from policies.facts import (
     Ask,
+    Conversation,
     Declared,
     Features,
     RewriteContract,
@@ -231,10 +232,24 @@ def test_replayed() -> None:
     """A verdict follows from what was measured, without the prompt."""
     features = asking(CRITICAL)
     findings, errors = fire(POLICY.triggers, measure(features, POLICY))
-    signals = {name: Signal(value=v.value) for name, v in measure(features, POLICY).items()}
-    blind = judge(asking(""), SNAPSHOT, POLICY, signals=signals, findings=findings, errors=errors)
+    values = {name: signal.value for name, signal in measure(features, POLICY).items()}
+    blind = judge(asking(""), SNAPSHOT, POLICY, values=values, findings=findings, errors=errors)
 
     assert blind == decide(features, SNAPSHOT, POLICY)
+
+
+def test_remembered_ask() -> None:
+    """What is remembered of an ask is what its text says, not what else the request brought with it."""
+    asks = [
+        asking(CRITICAL),
+        asking(CRITICAL, conversation=Conversation(reasks=3), has_tools=True, input_tokens=9),
+        replace(asking(CRITICAL), ask=Ask(text=CRITICAL, evidence=("+++ b/x.py\ncode",))),
+        asking(PLAIN, conversation=Conversation(reasks=3)),
+    ]
+    fresh = [decide(features, SNAPSHOT, make_policy()) for features in asks]
+
+    assert [decide(features, SNAPSHOT, POLICY) for features in asks * 2] == fresh * 2
+    assert len({tuple(sorted(decision.signals.items())) for decision in fresh}) == len(asks)
 
 
 class Locating:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.condition import Compare, Condition, ConditionDoc, Every, Negated, Some, parse
-from policies.engine import worth_a_look
 from policies.gate import gate_of
+from policies.measuring import worth_a_look
 from policies.policy import Trigger
 from policies.verdicts import Signal
 
