@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 
 import msgspec
@@ -141,8 +142,9 @@ def term_pattern(term: Term) -> str:
     return f"(?i:{head}{_BETWEEN_WORDS.join(words)}{tail})"
 
 
+@lru_cache(maxsize=1_024)
 def compile_term(term: Term) -> re2._Regexp[str]:
-    """Return a term's pattern; raise ValueError saying why RE2 refuses it or why it is no use."""
+    """Return a term's pattern, one for all layers; raise ValueError saying why it cannot be used."""
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
