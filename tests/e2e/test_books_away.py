@@ -15,8 +15,8 @@ def body(*, stream: bool) -> Json:
 
 def fill_journal(gateway: Running) -> None:
     """Leave the ledger's journal no room for another line."""
-    journal = gateway.wiring.books._journal
-    journal[1]._limit = 0
+    spool = gateway.wiring.books._journal[1]
+    spool._limit = spool._segment._size = 0
 
 
 async def test_no_books_no_call(gateway: Running) -> None:
