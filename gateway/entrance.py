@@ -39,12 +39,12 @@ class _Entrance:
         for layer in reversed(layers):
             self.handle = partial(layer, handler=self.handle)
 
-    async def _to_route(self, request: web.Request) -> web.StreamResponse:
+    def _to_route(self, request: web.Request) -> Awaitable[web.StreamResponse]:
         match = self._exact.get((request.method, request.rel_url.raw_path))
         if match is None or "expect" in request.headers:
-            return await self._resolve(request)
+            return self._resolve(request)
         request._match_info = match  # noqa: SLF001 - as the resolver would, which offers no other way
-        return await match.handler(request)
+        return match.handler(request)
 
 
 def _exact(app: web.Application) -> Iterator[tuple[tuple[str, str], web.UrlMappingMatchInfo]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
 from aiohttp import web
 
@@ -66,9 +66,9 @@ async def count_tokens(request: web.Request, _caller: Caller) -> web.Response:
 
 
 def _serving(dialect: Dialect) -> GuardedHandler:
-    async def create(request: web.Request, caller: Caller) -> web.StreamResponse:
+    def create(request: web.Request, caller: Caller) -> Awaitable[web.StreamResponse]:
         wiring = request.app[WIRING]
-        return await wiring.pipeline.serve(request, caller, wiring.codecs[dialect])
+        return wiring.pipeline.serve(request, caller, wiring.codecs[dialect])
 
     return create
 
