@@ -118,7 +118,7 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
         delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
         await OTHERS
         kept, fault = await _relay(stream, delivering, relay)
-        await OTHERS
+        await OTHERS.meet()
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
         return await stream.end(kept, await _close_books(delivering, relay, fault))

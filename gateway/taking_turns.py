@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Final
 
 
-class _Others:
-    """Goes on once every other request that can has gone one stage further.
+class Others:
+    """The requests served at the same time; `await` goes on once those that can have gone a stage further.
 
     The code of a request's whole path is larger than the processor's nearest caches. Requests that run
     through it one after the other evict each part before the next one needs it; requests that take turns
@@ -16,11 +17,28 @@ class _Others:
     A request may be cancelled here, so it stands where nothing is half done.
     """
 
-    __slots__ = ()
+    __slots__ = ("_paused",)
+
+    def __init__(self) -> None:
+        self._paused = 0
+
+    async def meet(self) -> None:
+        """Wait for those who get a request, or an answer to it, in the same round of the loop."""
+        self._paused += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self._paused -= 1
 
     def __await__(self) -> Generator[None, None, None]:
-        """Let the event loop run whatever is ready, once."""
-        yield
+        """Let the others through; one that met nobody, or is the last, goes on at once."""
+        if self._paused:
+            self._paused += 1
+            try:
+                yield
+            finally:
+                self._paused -= 1
 
 
-OTHERS: Final = _Others()
+OTHERS: Final = Others()
+"""Those of this process, whichever loop or application serves them: nothing but time depends on it."""

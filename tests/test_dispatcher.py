@@ -14,6 +14,7 @@ from gateway.exchange import Call, Exchange, TransportFailure
 from gateway.fleet import Reach
 from gateway.lanes import Routes
 from gateway.ledger import Account
+from gateway.taking_turns import OTHERS
 from gateway.wire import Bridges
 from policies.verdicts import Outcome
 
@@ -221,10 +222,13 @@ async def test_client_leaves_between_stages(
     exchange, line = make_exchange(model=GLM, body={"stream": stream}), Line([reply])
     account = make_account(exchange, ListBooks())
     running = make_dispatcher(line, make_reach()).run(exchange, account).__await__()
+    other = OTHERS.meet()
+    other.send(None)
     for _ in range(pauses):
         next(running)
     with pytest.raises(asyncio.CancelledError):
         running.throw(asyncio.CancelledError())
+    other.close()
     assert (account.opened, len(line.calls), reply.closed) == (opened, called, called)
     assert [(row.outcome, row.input_tokens, row.output_tokens) for row in account.attempts] == booked
 
@@ -235,3 +239,15 @@ async def test_no_budget_no_call() -> None:
     error, account = await run(line, limit_nano=1)
     assert isinstance(error, BudgetExceeded)
     assert (line.calls, account.opened) == ([], False)
+
+
+async def test_alone_nobody_is_waited_for() -> None:
+    """A request that met no other pauses once more only, for those whose answers may come with its own."""
+    exchange, line = make_exchange(model=GLM), Line([Canned()])
+    running = (
+        make_dispatcher(line, make_reach()).run(exchange, make_account(exchange, ListBooks())).__await__()
+    )
+    next(running)
+    assert len(line.calls) == 1
+    with pytest.raises(StopIteration):
+        next(running)

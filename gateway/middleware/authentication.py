@@ -18,7 +18,7 @@ def guarded(route: Guarded) -> PublicHandler:
     administers = scope == "admin" and route.method != "GET"
 
     async def authenticated(request: web.Request) -> web.StreamResponse:
-        await OTHERS
+        await OTHERS.meet()
         keyring = request.app[WIRING].keyring
         caller = await keyring.caller(presented_key(request))
         if scope not in caller.principal.scopes:
