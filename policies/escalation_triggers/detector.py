@@ -66,8 +66,11 @@ __all__ = [
     "pack",
 ]
 
-_REMEMBERED: Final = 4
-"""Texts that are kept cut up: explaining a score needs them again."""
+_REMEMBERED: Final = 1
+"""Texts that are kept cut up, as explaining a score needs its words again.
+
+More would keep the memory of their words from being used again while it is in the processor's caches.
+"""
 
 _MOST_WEIGHED: Final = 48
 """How many features of a text an explanation looks at: the strongest for and against."""
