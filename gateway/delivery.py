@@ -67,16 +67,19 @@ class Delivering(msgspec.Struct, frozen=True, kw_only=True):
         """Return in words how others than this deployment failed before."""
         return failed_clause((o.deployment, o.kind) for o in self.delivery.outcomes if o.deployment != name)
 
-    def book(self, outcome: OutcomeKind) -> None:
-        """Book the attempt that reached the client."""
-        book_delivered(self.account, self.delivery, outcome)
+    def book(self, outcome: OutcomeKind, *, delivered: bool = True) -> None:
+        """Book the attempt that reached the client, or would have."""
+        book_delivered(self.account, self.delivery, outcome, delivered=delivered)
 
 
-def book_delivered(account: Account, delivery: Delivery, outcome: OutcomeKind) -> None:
-    """Book the attempt whose answer is used."""
+def book_delivered(
+    account: Account, delivery: Delivery, outcome: OutcomeKind, *, delivered: bool = True
+) -> None:
+    """Book the attempt whose answer is used, or would have been had its client stayed."""
     relay, answer = delivery.relay, delivery.answer
     if delivery.failed_check:
-        account.deliver_withheld()
+        if delivered:
+            account.deliver_withheld()
         return
     account.book(
         Attempted(
@@ -85,7 +88,7 @@ def book_delivered(account: Account, delivery: Delivery, outcome: OutcomeKind) -
             started_s=delivery.started_s,
             usage=relay.usage if relay else answer.usage if answer else None,
             status=_OK,
-            delivered=True,
+            delivered=delivered,
             delivered_tokens=relay.delivered_tokens if relay else 0,
         )
     )
@@ -98,7 +101,6 @@ async def send_answer(delivering: Delivering) -> web.StreamResponse:
         raise Internal("an answer was expected; see the log by the request id")
     headers = delivering.headers()
     delivering.book("ok")
-    await OTHERS
     await delivering.close(delivering.account, "ok", _OK)
     await OTHERS
     if delivering.account.receipt is not None:
@@ -111,21 +113,23 @@ async def send_stream(delivering: Delivering, stream: ClientStream, clock: Clock
     delivery, relay = delivering.delivery, delivering.delivery.relay
     if relay is None:
         raise Internal("a stream was expected; see the log by the request id")
-    booked = False
+    sent = booked = False
     try:
         await OTHERS
         await stream.open(delivering.headers)
-        delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
         await OTHERS
+        delivering.account.first_byte_s = clock.monotonic() - delivering.exchange.started_monotonic_s
+        sent = delivery.stream is not None and not delivery.reply.whole
         kept, fault = await _relay(stream, delivering, relay)
-        await OTHERS.meet()
+        if fault is None:
+            await OTHERS.meet()
         delivering.book("ok" if fault is None else fault.kind)
         booked = True
         return await stream.end(kept, await _close_books(delivering, relay, fault))
     finally:
         if not booked:
             relay.close()  # lets it estimate from what the vendor had counted so far
-            delivering.book("cancelled")
+            delivering.book("cancelled", delivered=sent)
         await delivery.reply.close()
 
 
@@ -169,7 +173,6 @@ async def _write(client: ClientStream, out: bytes) -> bytes:
 async def _close_books(delivering: Delivering, relay: Relay, fault: Fault | None) -> bytes:
     """Write the books, then return the ending the client may see; without books there is no clean end."""
     exchange, codec = delivering.exchange, delivering.codec
-    await OTHERS
     try:
         await delivering.close(delivering.account, "ok" if fault is None else "failed", _OK)
     except GatewayError as error:

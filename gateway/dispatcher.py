@@ -187,7 +187,8 @@ class Dispatcher:
             if not sent.call.stream:
                 body = await reply.read(self._max_answer_bytes)
                 delivery.answer = bridge.answer(sent.request, body)
-                await OTHERS.meet()
+                if delivery.answer.fault is None:
+                    await OTHERS.meet()
                 return delivery.answer.fault
             allowed_s = sent.call.timeouts.first_byte_s
             left_s = allowed_s + delivery.started_s - self._elapsed(exchange)
@@ -199,8 +200,9 @@ class Dispatcher:
                 raise TransportFailure("timeout", message) from None
             if fault is None and delivery.stream is not None and _holds_back(run, delivery):
                 fault = await self._hold_back(delivery)
-            await OTHERS.meet()
-            is_streaming = fault is None and delivery.stream is not None
+            if fault is None:
+                await OTHERS.meet()
+                is_streaming = delivery.stream is not None
             return fault
         finally:
             if not is_streaming:

@@ -14,7 +14,8 @@ class Others:
     through it one after the other evict each part before the next one needs it; requests that take turns
     stage by stage run each part while it is at hand. What that saves stands in docs/performance.md.
 
-    A request may be cancelled here, so it stands where nothing is half done.
+    A request may be cancelled here, so it stands where nothing is half done: tests/e2e/test_departures.py
+    cancels at every one.
     """
 
     __slots__ = ("_paused",)

@@ -233,6 +233,21 @@ async def test_client_leaves_between_stages(
     assert [(row.outcome, row.input_tokens, row.output_tokens) for row in account.attempts] == booked
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_failure_is_booked_at_once(*, stream: bool) -> None:
+    """A client that leaves cannot turn a failure that costs nothing, and tells of its vendor, into an estimate."""
+    told = b'{"error":{"code":"500","message":"no"}}'
+    line = Line([Canned(parts=(b"data: " + told + b"\n\n" if stream else told,))])
+    reach = make_reach(router_settings={"num_retries": 0})
+    exchange = make_exchange(reach=reach, model=GLM, body={"stream": stream})
+    account = make_account(exchange, ListBooks())
+    running = make_dispatcher(line, reach).run(exchange, account).__await__()
+    with pytest.raises(UpstreamError):
+        next(running)
+    assert [(row.outcome, row.cost_nano) for row in account.attempts] == [("server_error", 0)]
+    assert [outcome.kind for outcome in line.seen] == ["server_error"]
+
+
 async def test_no_budget_no_call() -> None:
     """Without room for the worst case nobody is called."""
     line = Line([])
