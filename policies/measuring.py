@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from policies.escalation_triggers import OF_ASK
 from policies.escalation_triggers.base import SignalSource
 from policies.escalation_triggers.recall import REMEMBERED_ASKS, REMEMBERED_CHARS
 from policies.facts import Ask, Features
@@ -33,8 +32,8 @@ class Measuring:
 
     def __init__(self, sources: Sequence[SignalSource], triggers: Sequence[Trigger]) -> None:
         asked = [source for source in sources if source.names()]
-        self._of_ask = [source for source in asked if source.prefix in OF_ASK]
-        self._others = [source for source in asked if source.prefix not in OF_ASK]
+        self._of_ask = [source for source in asked if source.of_ask]
+        self._others = [source for source in asked if not source.of_ask]
         self._triggers = triggers
         self._remembered = lru_cache(REMEMBERED_ASKS)(self._measure_ask)
 

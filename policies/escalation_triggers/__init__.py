@@ -27,8 +27,6 @@ SOURCES: tuple[_Build, ...] = (
     lambda *_: ContextSource(),
     lambda _, __, asked: DeclaredSource(asked),
 )
-OF_ASK = frozenset({"lexicon", "detector", "structure"})
-"""Prefixes of the signals that follow from the ask alone, its text and what was pasted with it."""
 
 
 def build_sources(

@@ -18,6 +18,8 @@ class SignalSource(Protocol):
 
     prefix: str
     """The part of every signal name before the first dot."""
+    of_ask: bool
+    """Whether all it measures follows from the ask, its text and what was pasted with it."""
 
     def names(self) -> Collection[str]:
         """Return every signal name this source can report."""

@@ -13,6 +13,7 @@ class ContextSource:
     """`context.<measure>`, `.risk_<dimension>`, `.impact_<dimension>`; what is unknown is left out."""
 
     prefix = "context"
+    of_ask = False
 
     def names(self) -> Collection[str]:
         """Return the names of all measures and ratings."""

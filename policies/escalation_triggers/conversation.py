@@ -27,6 +27,7 @@ class ConversationSource:
     """Every count of the conversation under its own name."""
 
     prefix = "conversation"
+    of_ask = False
 
     def names(self) -> Collection[str]:
         """Return the names of all counts."""

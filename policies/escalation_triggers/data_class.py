@@ -16,6 +16,7 @@ class DataClassSource:
     """
 
     prefix = "data"
+    of_ask = False
 
     def names(self) -> Collection[str]:
         """Return the names of all kinds and groups, and the coverage's."""

@@ -17,6 +17,7 @@ class DeclaredSource:
     """
 
     prefix = "declared"
+    of_ask = False
 
     def __init__(self, asked: Iterable[str]) -> None:
         self._asked: dict[str, tuple[str, str]] = {}

@@ -18,6 +18,7 @@ class DetectorSource:
     """`detector.<label>` in 0..1 for every label, and `detector.gain`."""
 
     prefix = "detector"
+    of_ask = True
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector

@@ -87,6 +87,7 @@ class LexiconSource:
     """All lexicons of a policy behind one sieve."""
 
     prefix = "lexicon"
+    of_ask = True
 
     def __init__(self, lexicons: Mapping[str, Sequence[Term]]) -> None:
         """Compile; raise ValueError naming the term that RE2 refuses, or what is too much together."""

@@ -26,6 +26,7 @@ class RequestSource:
     """Flags as 0 or 1, sizes as they are; what no trusted key declares is not measured."""
 
     prefix = "request"
+    of_ask = False
 
     def names(self) -> Collection[str]:
         """Return the names of all request signals."""

@@ -57,6 +57,7 @@ class StructureSource:
     """Counts of words, files, folders, code lines, diff files, pasted blocks and questions."""
 
     prefix = "structure"
+    of_ask = True
 
     def __init__(self) -> None:
         self._of_text = remembering(_measure_text)

@@ -256,6 +256,7 @@ class Locating:
     """A source that finds places only when asked."""
 
     prefix = "late"
+    of_ask = False
 
     def names(self) -> tuple[str, ...]:
         """Return both signals."""
