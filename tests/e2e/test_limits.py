@@ -131,7 +131,7 @@ async def test_team_budget_of_a_model(gateway: Running) -> None:
     async with gateway.http.put(path, json={"limit_usd": "0.004"}, headers=head) as response:
         assert response.status == 200
         spent = (await response.json())["spent_usd"]
-    (row,) = await gateway.rows("attempts")
+    (row,) = await gateway.rows()
     assert float(spent) * 1e9 == pytest.approx(row["cost_nano"])
     status, _, told = await gateway.post(key, MESSAGES)
     assert (status, code(told)) == (429, "budget_exceeded")

@@ -100,7 +100,7 @@ async def test_early_failure_is_billed_at_the_vendors_count(gateway: Running, ke
     for scenario in (Scenario(cut_after_events=1), Scenario()):
         gateway.vendors.script(OPUS, scenario)
         await gateway.post(key, streamed("claude-opus-4-1"))
-    broken, good = await gateway.rows("attempts")
+    (broken,), (_, good) = await gateway.rows("attempts"), await gateway.rows()
     assert (broken["outcome"], broken["estimated"], broken["delivered"]) == ("cut_off", 1, 0)
     assert broken["input_tokens"] == good["input_tokens"] > 0
 
