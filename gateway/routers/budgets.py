@@ -19,7 +19,7 @@ from gateway.wiring import WIRING, Guarded, Wiring
 from policies.pricing import usd
 from policies.yaml_lines import nearest
 
-_PATH = "/v1/budgets/{scope:.+}/{period}"
+_PATH = r"/v1/budgets/{scope:[\s\S]+}/{period}"
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ ROUTES = (
     ),
     Guarded(
         method="GET",
-        path="/v1/models/{id:.+}",
+        path=r"/v1/models/{id:[\s\S]+}",
         handler=get_model,
         scope="inference",
         summary="One model this key may use.",

@@ -14,18 +14,22 @@ import msgspec
 
 Style = Literal["c", "js", "python", "hash", "php", "rust", "go", "sql", "markup", "data"]
 
-_DOUBLE = r'"(?:[^"\\\n]|\\(?s:.))*+(?P<d>"?)'
-_SINGLE = r"'(?:[^'\\\n]|\\(?s:.))*+(?P<s>'?)"
-_DOUBLE_LONG = r'"(?:[^"\\]|\\(?s:.))*+(?P<d>"?)'
-_SINGLE_LONG = r"'(?:[^'\\]|\\(?s:.))*+(?P<s>'?)"
-_TEMPLATE = r"`(?:[^`\\]|\\(?s:.))*+(?P<t>`?)"
+# Groups repeat greedily, each branch told by its first character, and what follows them matches anything: nothing
+# is tried again. Possessive groups would say so, but Python before 3.11.5 misreads them.
+_DOUBLE = r'"[^"\\\n]*+(?:\\(?s:.)[^"\\\n]*+)*(?P<d>"?)'
+_SINGLE = r"'[^'\\\n]*+(?:\\(?s:.)[^'\\\n]*+)*(?P<s>'?)"
+_DOUBLE_LONG = r'"[^"\\]*+(?:\\(?s:.)[^"\\]*+)*(?P<d>"?)'
+_SINGLE_LONG = r"'[^'\\]*+(?:\\(?s:.)[^'\\]*+)*(?P<s>'?)"
+_TEMPLATE = r"`[^`\\]*+(?:\\(?s:.)[^`\\]*+)*(?P<t>`?)"
 _TRIPLE = (
-    r'"""(?:[^"\\]|\\(?s:.)|"(?!""))*+(?P<td>(?:""")?)' + r"|'''(?:[^'\\]|\\(?s:.)|'(?!''))*+(?P<ts>(?:''')?)"
+    r'"""[^"\\]*+(?:(?:\\(?s:.)|"(?!""))[^"\\]*+)*(?P<td>(?:""")?)'
+    r"|'''[^'\\]*+(?:(?:\\(?s:.)|'(?!''))[^'\\]*+)*(?P<ts>(?:''')?)"
 )
-_SLASHES = r"//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/|(?P<b>\Z))"
+_BLOCK = r"/\*[^*]*+(?:\*(?!/)[^*]*+)*(?:\*/|(?P<b>\Z))"
+_SLASHES = rf"//[^\n]*+|{_BLOCK}"
 _HASH = r"\#[^\n]*+"
-_DASHES = r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/|(?P<b>\Z))"
-_REGEX = r"/(?![*/])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.){0,80}+\]){1,200}+/[a-z]*+"
+_DASHES = rf"--[^\n]*+|{_BLOCK}"
+_REGEX = r"/(?![*/])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.){0,80}\]){1,200}/[a-z]*+"
 _CHARACTER = r"'(?:[^'\\\n]|\\[^\n]{1,10}?)'"
 
 _PATTERNS: dict[Style, tuple[str, str]] = {
@@ -37,7 +41,7 @@ _PATTERNS: dict[Style, tuple[str, str]] = {
     "rust": (_SLASHES, rf"{_DOUBLE_LONG}|{_CHARACTER}"),
     "go": (_SLASHES, rf"{_DOUBLE}|{_CHARACTER}|`[^`]*+(?P<t>`?)"),
     "sql": (_DASHES, r"'[^']*+(?P<s>'?)" + r'|"[^"\n]*+(?P<d>"?)'),
-    "markup": (r"<!--(?:[^-]|-(?!->))*+(?:-->|(?P<b>\Z))", r'"[^"<>\n]*+(?P<d>"?)'),
+    "markup": (r"<!--[^-]*+(?:-(?!->)[^-]*+)*(?:-->|(?P<b>\Z))", r'"[^"<>\n]*+(?P<d>"?)'),
     "data": (rf"(?<![$\w\"'/]){_HASH}", rf"{_DOUBLE}|{_SINGLE}"),
 }
 

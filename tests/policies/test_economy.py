@@ -126,6 +126,7 @@ class Gain:
     """A signal source whose gain is the ask itself."""
 
     prefix = "request"
+    of_ask = False
 
     def names(self) -> Collection[str]:
         """Return the one signal."""
