@@ -30,6 +30,8 @@ from gateway.workers import Leash, Supervisor
 
 _MAX_HEADERS = 64 * 1024
 _KEEP_ALIVE_S = 75.0
+_AT_ONCE_S = 0.001
+"""No time at all; the library takes 0 for no end."""
 """More than the idle time of common proxies, so that it is they who close."""
 
 
@@ -122,7 +124,7 @@ async def _start_on(
     runner = web.AppRunner(
         build_app(configuration, siblings=siblings),
         handler_cancellation=True,  # a client that leaves cancels its upstream call at once
-        shutdown_timeout=configuration.settings.server.drain_seconds,
+        shutdown_timeout=configuration.settings.server.drain_seconds or _AT_ONCE_S,
     )
     try:
         await runner.setup()

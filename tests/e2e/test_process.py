@@ -67,11 +67,12 @@ async def test_terminated_in_mid_stream(tmp_path: Path, vendors: Vendors) -> Non
     assert (row["status"], row["estimated"]) == ("ok", 0)
 
 
-async def test_drain_has_an_end(tmp_path: Path, vendors: Vendors) -> None:
+@pytest.mark.parametrize("drain_s", [0, 0.2])
+async def test_drain_has_an_end(tmp_path: Path, vendors: Vendors, drain_s: float) -> None:
     """A stream that does not end within the drain time is cut and booked as cancelled."""
     key = await prepare_books(tmp_path)
     vendors.script(GLM, Scenario(events=60, hang_after_events=30))
-    async with serve_gateway(tmp_path, configure(vendors, server={"drain_seconds": 0.2})) as served:
+    async with serve_gateway(tmp_path, configure(vendors, server={"drain_seconds": drain_s})) as served:
         client = served.client(key)
         await first_words(client)
         assert await served.stop(SIGTERM) == 0
