@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from gateway.cli.options import config_option, open_configuration, or_fail
-from gateway.upstreams.authorities import unread
 
 
 @click.command("serve")
@@ -22,7 +21,6 @@ def command(*, config: Path | None, host: str | None, port: int | None, workers:
     """Start the gateway and serve until told to stop."""
     gc.disable()  # what is made from here to the first answer stays; serving turns it on again
     configuration = open_configuration(config, need_secrets=True)
-    with unread():
-        from gateway.server import serve
+    from gateway.server import serve
 
     or_fail(lambda: serve(configuration, host=host, port=port, workers=workers))

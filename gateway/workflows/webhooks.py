@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from gateway.clock import Clock
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.stores.workflows_base import Detail, EventKind, State, WorkflowRow, WorkflowStore
+from gateway.upstreams.authorities import system_tls
 from gateway.workflows.journal import Journal
 from gateway.workflows.runner import TryAgainError
 from gateway.workflows.states import fold
@@ -140,7 +141,9 @@ class Bells:
             "webhook-timestamp": stamp,
             "webhook-signature": sign(self._secret or b"", message_id, stamp, body),
         }
-        connector = aiohttp.TCPConnector(resolver=_Pinned(target), use_dns_cache=False, force_close=True)
+        connector = aiohttp.TCPConnector(
+            resolver=_Pinned(target), use_dns_cache=False, force_close=True, ssl=system_tls()
+        )
         async with (
             asyncio.timeout(_TIMEOUT_S),
             aiohttp.ClientSession(connector=connector, trust_env=False) as session,

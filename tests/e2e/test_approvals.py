@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from aiohttp import web
 from click.testing import CliRunner
 from running_gateway import CRITICAL, GLM, MASTER_KEY, OPUS, ROUTINE, Launch, Running
 from test_workflows import delete, kinds, look, step, submit
 
 from gateway.cli import gateway as command_line
+from gateway.upstreams.authorities import system_tls
 from gateway.upstreams.scripted import Scenario
 from gateway.workflows.webhooks import verify
 
@@ -208,18 +212,52 @@ class Receiver:
         return web.Response(status=204)
 
 
-@pytest.fixture
-async def receiver() -> AsyncIterator[tuple[Receiver, int]]:
+@asynccontextmanager
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Receiver, int]]:
     """Give a receiver and its port."""
     taker, app = Receiver(), web.Application()
     app.router.add_post("/hook", taker.take)
     app.router.add_post("/elsewhere", taker.take)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     yield taker, runner.addresses[0][1]
     await runner.cleanup()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[tuple[Receiver, int]]:
+    """Give a receiver and its port."""
+    async with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
+    """Give an authority the environment trusts."""
+    made, bundle = trustme.CA(), tmp_path / "authorities.pem"
+    made.cert_pem.write_to_path(bundle)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    system_tls.cache_clear()
+    yield made
+    system_tls.cache_clear()
+
+
+async def test_webhook_over_tls(guarded: Guarded, authority: trustme.CA) -> None:
+    """A webhook reaches whom the authorities of the system vouch for."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    allow: dict[str, object] = {"webhook_secret": SECRET, "webhook_allow": ["127.0.0.0/8"]}
+    gateway = await guarded("{triggers: [critical_security]}", workflows=allow)
+    key = await gateway.key()
+    async with receiving(tls) as (taker, port), asyncio.timeout(30):
+        taker.refuse_first = 0
+        task = {"description": ROUTINE, "webhook": f"https://127.0.0.1:{port}/hook"}
+        _, made = await submit(gateway, key, task)
+        while "webhook_delivered" not in kinds(await look(gateway, key, made["id"])):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    assert len(taker.got) == 1
 
 
 async def test_webhooks(guarded: Guarded, receiver: tuple[Receiver, int]) -> None:
