@@ -14,8 +14,8 @@ import msgspec
 
 Style = Literal["c", "js", "python", "hash", "php", "rust", "go", "sql", "markup", "data"]
 
-# Groups repeat greedily, each branch told by its first character, and what follows them matches anything: nothing
-# is tried again. Possessive groups would say so, but Python before 3.11.5 misreads them.
+# Groups repeat greedily, each branch told by its first character, and what follows them matches anything:
+# nothing is tried again. Possessive groups would say so, but Python before 3.11.5 misreads them.
 _DOUBLE = r'"[^"\\\n]*+(?:\\(?s:.)[^"\\\n]*+)*(?P<d>"?)'
 _SINGLE = r"'[^'\\\n]*+(?:\\(?s:.)[^'\\\n]*+)*(?P<s>'?)"
 _DOUBLE_LONG = r'"[^"\\]*+(?:\\(?s:.)[^"\\]*+)*(?P<d>"?)'
