@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import chain
@@ -107,6 +107,8 @@ class _Known(msgspec.Struct, frozen=True):
     rows: Mapping[bytes, int]
     words: Mapping[bytes, bytes]
     """The word that each of those tells of which are no words of the text themselves."""
+    placed: Sequence[tuple[bytes, bytes]]
+    """Those of `words` that tell where a word stands, and so add to what it says itself."""
     norm: float
 
 
@@ -177,21 +179,21 @@ class Detector:
         lane = LABELS.index(label)
         known = self._known(text)
         steps = dict(zip(known.rows, lane_steps(known.rows.values(), lane), strict=True))
-        ranked = sorted(zip(steps.values(), steps, strict=True))
-        half, word_of_other = _MOST_WEIGHED // 2, known.words.get
-        strong = ranked if len(ranked) <= _MOST_WEIGHED else ranked[:half] + ranked[-half:]
-        words = {word_of_other(name, name) for _, name in strong} - {b""}
-        for name, word in known.words.items():
-            if name in names_of(word)[1:]:
-                steps[word] = steps.get(word, 0) + steps[name]
-        weighed = sorted([(word, steps.get(word, 0)) for word in words], key=_strength)
+        word_of_other = known.words.get
+        words = {word_of_other(name, name) for name in _strongest(steps)} - {b""}
+        for name, word in known.placed:
+            steps[word] = steps.get(word, 0) + steps[name]
+        ranked = sorted([(-abs(steps.get(word, 0)), word) for word in words])
+        weighed = ((word, steps[word]) for strength, word in ranked if strength)
         return _placed(text, weighed, self._readings[lane][1] * known.norm, most)
 
     def _read_again(self, text: str) -> _Known:
         scanned, row_of = _scanned(text), self._weights.get
         others = {name: word_of(name) for name in beside_words(scanned) if name in self._weights}
         rows = {name: row for name in (*scanned.distinct, *others) if (row := row_of(name))}
-        return _Known(rows, others, _norm(lane_sums(rows.values())[len(LANES)]))
+        marked = [pair for pair in others.items() if pair[0].startswith(b"^")]
+        placed = [(name, word) for name, word in marked if name in names_of(word)[1:]]
+        return _Known(rows, others, placed, _norm(lane_sums(rows.values())[len(LANES)]))
 
     def _read(self, sums: Sequence[int], squares: int, known: int) -> list[float]:
         """Return the calibrated log-odds (or gain) of every lane."""
@@ -219,18 +221,22 @@ def _estimate_of(expert: Expert, head: Head) -> tuple[float, Sequence[float]]:
     return expert.mean - sum(map(mul, by_shape, head.centres)), (*by_shape, *expert.evidence)
 
 
-def _strength(weighed: tuple[bytes, int]) -> tuple[int, bytes]:
-    return -abs(weighed[1]), weighed[0]
+def _strongest(steps: Mapping[bytes, int]) -> Iterable[bytes]:
+    """Return the features that speak most for and against a label; all where they are few."""
+    if len(steps) <= _MOST_WEIGHED:
+        return steps
+    ranked, half = sorted(zip(steps.values(), steps, strict=True)), _MOST_WEIGHED // 2
+    return [name for _, name in ranked[:half] + ranked[-half:]]
 
 
 def _placed(
-    text: str, weighed: Sequence[tuple[bytes, int]], step: float, most: int
+    text: str, weighed: Iterable[tuple[bytes, int]], step: float, most: int
 ) -> tuple[Contribution, ...]:
-    """Return the first `most` words that move a score, with where each first stands."""
+    """Return the first `most` words that stand in the text, and where each first does."""
     pieces = pieces_of(text)
     chosen: list[Contribution] = []
     for word, weight in weighed:
-        if len(chosen) >= most or not weight:
+        if len(chosen) >= most:
             break
         place = first_place(pieces, word)
         if place is not None:
